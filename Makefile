@@ -1,0 +1,70 @@
+# `make local` runs the main job, `make test` the tests; both set up .venv first when it is missing or stale.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.complete
+
+# Written last, so a set-up that was interrupted starts again.
+$(STAMP): constraints.txt build-constraints.txt pyproject.toml
+	@python=""; \
+	for candidate in $(PYTHON) python3.11 python3.12 python3 python; do \
+	  if "$$candidate" -c 'import sys; sys.exit(sys.version_info[:2] not in ((3, 11), (3, 12)))' 2>/dev/null; \
+	  then python="$$candidate"; break; fi; \
+	done; \
+	if [ -z "$$python" ]; then \
+	  echo "Expected Python 3.11 or 3.12, found none: install one, or name it: make PYTHON=/path/to/python3.11" >&2; exit 1; \
+	fi; \
+	echo "Setting up $(VENV) with $$("$$python" --version): pinned packages, about a minute, once"; \
+	rm -rf $(VENV); \
+	"$$python" -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check pip==26.3
+	@PIP_BUILD_CONSTRAINT=build-constraints.txt $(BIN)/pip install --quiet --require-hashes --requirement constraints.txt
+	@$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $(STAMP)
+
+.PHONY: help
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/make \1\t\2/' | expand -t 16
+
+.PHONY: venv
+venv: $(STAMP) ## Set up .venv and nothing else
+
+.PHONY: local
+local: $(STAMP) ## Run the main job: train on MNIST, gate, pack, deploy to the simulated account, predict, clean up
+	$(BIN)/pytest -m local experiments $(ARGS)
+
+.PHONY: test
+test: $(STAMP) ## Run the tests
+	$(BIN)/pytest tests $(ARGS)
+
+.PHONY: lint
+lint: $(STAMP) ## Check style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+.PHONY: format
+format: $(STAMP) ## Rewrite the code in the project's format
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+.PHONY: bench
+bench: $(STAMP) ## Measure the engine beside the notebook's loop, interleaved in one run
+	$(BIN)/python -m benchmarks.engine_speed $(ARGS)
+
+.PHONY: aws
+aws: $(STAMP) ## Run the experiments against a real AWS account: costs money
+	$(BIN)/pytest -m aws experiments $(ARGS)
+
+# Needs uv (https://docs.astral.sh/uv/) on the PATH; records names, versions and hashes, not where they came from.
+.PHONY: lock
+lock: ## Write constraints.txt anew from pyproject.toml
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header \
+	  --extra dev --no-emit-package byom-harness pyproject.toml --output-file constraints.txt
+
+.PHONY: clean
+clean: ## Remove .venv and everything generated
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage

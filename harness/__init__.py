@@ -1,0 +1,1 @@
+"""Bring your own model to Amazon SageMaker: experiments as plain pytest modules."""

@@ -1,0 +1,140 @@
+"""What comes out: trained models, their history, replicates of a setting and the verdicts of gates."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, overload
+
+from harness.artifact import Shape
+from harness.experiment import Trial
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+@dataclass(frozen=True, kw_only=True)
+class Epoch:
+    """What one pass over the training data gave.
+
+    Attributes:
+        number: counted from 1.
+        train_accuracy: share of training images classified right while the weights changed, as ``Module.fit`` reports it.
+        train_loss: mean cross-entropy over the same predictions, in nats.
+        validation_accuracy: share of test images classified right by the weights at the end of the epoch.
+        seconds: wall time, validation included.
+    """
+
+    number: int
+    train_accuracy: float
+    train_loss: float
+    validation_accuracy: float
+    seconds: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checkpoint:
+    """A model as MXNet stores it.
+
+    Attributes:
+        symbol_json: the graph, as ``Symbol.tojson()`` writes it.
+        parameters: argument name to array, the dtype kept.
+        auxiliary: auxiliary state name (moving statistics) to array.
+        data_shapes: name and shape, batch first, of each data input.
+    """
+
+    symbol_json: str
+    parameters: Mapping[str, np.ndarray]
+    auxiliary: Mapping[str, np.ndarray]
+    data_shapes: tuple[tuple[str, Shape], ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainedModel:
+    """A trial that was trained, and scored from its own checkpoint.
+
+    Attributes:
+        trial: what was trained.
+        engine: name of the engine.
+        checkpoint: the weights, as stored.
+        history: one entry per epoch.
+        probabilities: float32 (m, classes), MXNet's predictions for the test images from the reloaded checkpoint.
+        accuracy: share of test images classified right by these predictions; the figure that gates look at.
+        seconds: wall time of training.
+    """
+
+    trial: Trial
+    engine: str
+    checkpoint: Checkpoint
+    history: tuple[Epoch, ...]
+    probabilities: np.ndarray
+    accuracy: float
+    seconds: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for reports: no arrays, no paths."""
+        return {
+            "experiment": self.trial.experiment.name,
+            "hyperparameters": dict(self.trial.hyperparameters),
+            "seed": self.trial.seed,
+            "engine": self.engine,
+            "accuracy": self.accuracy,
+            "seconds": self.seconds,
+            "history": [asdict(epoch) for epoch in self.history],
+        }
+
+
+class Replicates(Sequence[TrainedModel]):
+    """The trained models of one setting, one per seed."""
+
+    def __init__(self, models: Sequence[TrainedModel]) -> None:
+        if not models:
+            raise ValueError("Replicates: expected at least one trained model, found none")
+        self._models = tuple(models)
+
+    @overload
+    def __getitem__(self, index: int) -> TrainedModel: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[TrainedModel, ...]: ...
+    def __getitem__(self, index: int | slice) -> TrainedModel | tuple[TrainedModel, ...]:
+        return self._models[index]
+
+    def __len__(self) -> int:
+        return len(self._models)
+
+    def __iter__(self) -> Iterator[TrainedModel]:
+        return iter(self._models)
+
+    def __repr__(self) -> str:
+        trial = self._models[0].trial
+        figures = ", ".join(f"{accuracy:.4f}" for accuracy in self.accuracies)
+        return f"<Replicates of {trial.experiment.name}[{trial.hyperparameters}]: accuracy {figures}>"
+
+    @property
+    def accuracies(self) -> tuple[float, ...]:
+        """Test accuracy of each replicate, in the order of the seeds."""
+        return tuple(model.accuracy for model in self._models)
+
+    @property
+    def mean_accuracy(self) -> float:
+        """Mean of `accuracies`."""
+        return statistics.fmean(self.accuracies)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a gate said of the replicates of one setting.
+
+    Attributes:
+        rules: each rule in words, such as ``accuracy >= 0.955``.
+        reasons: why it failed; empty when it passed.
+    """
+
+    rules: tuple[str, ...]
+    reasons: tuple[str, ...]
+
+    @property
+    def passed(self) -> bool:
+        """Whether no rule gave a reason."""
+        return not self.reasons
