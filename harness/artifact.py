@@ -7,9 +7,12 @@ files, and ``code_dir`` in ``sagemaker_inference/environment.py`` (sagemaker-inf
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
 
 PREFIX = "model"
 """Checkpoint prefix: MXNet writes ``model-symbol.json`` and ``model-0000.params``."""

@@ -13,12 +13,12 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from harness.errors import DeclarationError
 
 if TYPE_CHECKING:
-    import numpy as np
+    from numpy.typing import NDArray
 
 Value = int | float | str | bool
 
@@ -36,7 +36,7 @@ class Dataset(Protocol):
     def name(self) -> str:
         """Short name for tables and messages."""
 
-    def load(self) -> Mapping[str, np.ndarray]:
+    def load(self) -> Mapping[str, NDArray[Any]]:
         """Arrays as ``mx.test_utils.get_mnist`` names them.
 
         Returns:
@@ -50,8 +50,8 @@ class Dataset(Protocol):
 class Hyperparameters(Mapping[str, Value]):
     """One setting of an experiment: an immutable, hashable mapping from name to value.
 
-    Names are the optimizer's (``learning_rate``, ``momentum``, ``wd``), ``epochs``, ``batch_size``, or parameters of the
-    entry point's ``build_graph``. The seed is not among them: seeds are replicates of a setting, see `Experiment`.
+    Names are the optimizer's (``learning_rate``, ``momentum``, ``wd``), ``epochs``, ``batch_size``, or parameters of
+    the entry point's ``build_graph``. The seed is not among them: seeds are replicates of a setting, see `Experiment`.
 
     Raises:
         DeclarationError: a value that is not a finite number, a string or a bool; a seed; a count below one; a negative
@@ -88,7 +88,7 @@ class Hyperparameters(Mapping[str, Value]):
 def grid(**axes: Iterable[Value]) -> list[Hyperparameters]:
     """Every combination of the axes' values, the last axis varying fastest.
 
-    ``grid(learning_rate=[0.05, 0.2], momentum=[0, 0.9])`` gives four settings, ready for ``pytest.fixture(params=...)``.
+    ``grid(learning_rate=[0.05, 0.2], momentum=[0, 0.9])`` gives four settings, for ``pytest.fixture(params=...)``.
 
     Raises:
         DeclarationError: an axis without values, or a value that `Hyperparameters` refuses.

@@ -7,11 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, overload
 
-from harness.artifact import Shape
-from harness.experiment import Trial
-
 if TYPE_CHECKING:
-    import numpy as np
+    from numpy.typing import NDArray
+
+    from harness.artifact import Shape
+    from harness.experiment import Trial
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,7 +20,7 @@ class Epoch:
 
     Attributes:
         number: counted from 1.
-        train_accuracy: share of training images classified right while the weights changed, as ``Module.fit`` reports it.
+        train_accuracy: share of training images classified right while the weights changed, as in ``Module.fit``.
         train_loss: mean cross-entropy over the same predictions, in nats.
         validation_accuracy: share of test images classified right by the weights at the end of the epoch.
         seconds: wall time, validation included.
@@ -45,8 +45,8 @@ class Checkpoint:
     """
 
     symbol_json: str
-    parameters: Mapping[str, np.ndarray]
-    auxiliary: Mapping[str, np.ndarray]
+    parameters: Mapping[str, NDArray[Any]]
+    auxiliary: Mapping[str, NDArray[Any]]
     data_shapes: tuple[tuple[str, Shape], ...]
 
 
@@ -68,7 +68,7 @@ class TrainedModel:
     engine: str
     checkpoint: Checkpoint
     history: tuple[Epoch, ...]
-    probabilities: np.ndarray
+    probabilities: NDArray[Any]
     accuracy: float
     seconds: float
 

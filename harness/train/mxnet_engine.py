@@ -1,0 +1,178 @@
+"""Engine ``mxnet``: the notebook's training with ``mx.mod.Module``, without what made it slow.
+
+The notebook calls ``Module.fit`` on an ``NDArrayIter`` with the ``acc`` metric: every batch is copied from numpy, and
+the metric waits for every batch's output, so MXNet's asynchronous engine never runs ahead. Here the arrays are resident, an
+epoch's order is gathered on the device, outputs are kept on the device and read once an epoch, and the optimizer
+updates all parameters in fused calls (MXNet aggregates them for ``sgd``). The numbers are the same: see
+``tests/train/test_mxnet_engine.py``.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from harness.errors import TrainingError
+from harness.result import Checkpoint, Epoch
+from harness.train import compat
+from harness.train.devices import contexts
+from harness.train.engine import Training
+from harness.train.entry_point import DATA, build_symbol, label_name
+from harness.train.randomness import epoch_order, initial_values
+from harness.train.scores import accuracy, cross_entropy
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from harness.experiment import Trial
+    from harness.train.arrays import Arrays
+    from harness.train.progress import Progress
+
+
+class MXNetEngine:
+    """The reference engine."""
+
+    name = "mxnet"
+
+    def train(self, trial: Trial, arrays: Arrays, progress: Progress) -> Training:
+        """See `harness.train.engine.Engine.train`."""
+        mx = compat.mxnet()
+        devices = contexts(mx, trial.experiment)
+        arrays.check_trial(trial, len(devices))
+        # Dropout and its kin draw from MXNet's own generator, which is global to the process.
+        mx.random.seed(trial.seed % 2**31)
+        loop = _Loop(mx, trial, arrays, devices)
+        history: list[Epoch] = []
+        with progress.trial(trial, len(arrays.train_data)) as report:
+            for number in range(1, trial.epochs + 1):
+                history.append(loop.epoch(number))
+                report(history[-1])
+        return Training(loop.checkpoint(), tuple(history))
+
+
+class _Loop:
+    """A bound module with its data beside it, on the device."""
+
+    def __init__(self, mx: Any, trial: Trial, arrays: Arrays, devices: list[Any]) -> None:
+        self._mx, self._trial, self._arrays = mx, trial, arrays
+        symbol = build_symbol(trial)
+        self._data_shape = (trial.batch_size, *arrays.train_data.shape[1:])
+        self._classes = _output_classes(trial, symbol, self._data_shape)
+        arrays.check_labels(trial.experiment.dataset.name, self._classes)
+        self._module = _bind(mx, trial, symbol, devices, self._data_shape)
+        self._train = mx.nd.array(arrays.train_data, ctx=devices[0])
+        self._train_label = mx.nd.array(arrays.train_label, ctx=devices[0])
+        self._test = mx.nd.array(arrays.test_data, ctx=devices[0])
+
+    def epoch(self, number: int) -> Epoch:
+        """One pass over the training data, then a look at the test data."""
+        started = time.perf_counter()
+        order = epoch_order(self._trial.seed, number, len(self._arrays.train_data))
+        probabilities = self._update_on_all(order)
+        _check_finite(self._trial, number, probabilities)
+        label = self._arrays.train_label[order]
+        validation = self._forward_all(self._test)
+        return Epoch(
+            number=number,
+            train_accuracy=accuracy(probabilities, label),
+            train_loss=cross_entropy(probabilities, label),
+            validation_accuracy=accuracy(validation, self._arrays.test_label),
+            seconds=time.perf_counter() - started,
+        )
+
+    def checkpoint(self) -> Checkpoint:
+        """The weights as they are now, in the order of the graph's arguments."""
+        parameters, auxiliary = self._module.get_params()
+        symbol = self._module.symbol
+        return Checkpoint(
+            symbol_json=symbol.tojson(),
+            parameters={name: parameters[name].asnumpy() for name in symbol.list_arguments() if name in parameters},
+            auxiliary={name: auxiliary[name].asnumpy() for name in symbol.list_auxiliary_states()},
+            data_shapes=((DATA, self._data_shape),),
+        )
+
+    def _update_on_all(self, order: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Update on every batch; float32 (n, classes) predictions made on the way, in that order."""
+        mx, batch = self._mx, self._trial.batch_size
+        count = len(order)
+        # As NDArrayIter's default ("pad") does: a last batch that is not full is filled from the epoch's start.
+        padded = np.resize(order, -(-count // batch) * batch)
+        index = mx.nd.array(padded, ctx=self._train.context, dtype="int32")
+        data, label = mx.nd.take(self._train, index), mx.nd.take(self._train_label, index)
+        kept = mx.nd.empty((len(padded), self._classes), ctx=self._train.context)
+        for start in range(0, len(padded), batch):
+            rows = slice(start, start + batch)
+            self._module.forward(mx.io.DataBatch([data[rows]], [label[rows]]), is_train=True)
+            self._module.backward()
+            self._module.update()
+            kept[rows] = self._module.get_outputs()[0]
+        result: NDArray[np.float32] = kept.asnumpy()[:count]
+        return result
+
+    def _forward_all(self, data: Any) -> NDArray[np.float32]:
+        """Float32 (m, classes) predictions, weights unchanged."""
+        mx, batch = self._mx, self._trial.batch_size
+        count = len(data)
+        index = mx.nd.array(np.resize(np.arange(count), -(-count // batch) * batch), ctx=data.context, dtype="int32")
+        padded = mx.nd.take(data, index)
+        kept = mx.nd.empty((len(padded), self._classes), ctx=data.context)
+        for start in range(0, len(padded), batch):
+            rows = slice(start, start + batch)
+            self._module.forward(mx.io.DataBatch([padded[rows]], None), is_train=False)
+            kept[rows] = self._module.get_outputs()[0]
+        result: NDArray[np.float32] = kept.asnumpy()[:count]
+        return result
+
+
+def _bind(mx: Any, trial: Trial, symbol: Any, devices: list[Any], data_shape: tuple[int, ...]) -> Any:
+    """A module with the trial's initial weights and optimizer."""
+    label = label_name(symbol)
+    module = mx.mod.Module(symbol, data_names=[DATA], label_names=[label], context=devices)
+    module.bind([(DATA, data_shape)], [(label, (trial.batch_size,))])
+    start = initial_values(_parameter_shapes(symbol, {DATA: data_shape}), trial.seed)
+    values = {name: mx.nd.array(value) for name, value in start.items()}
+    auxiliary = symbol.list_auxiliary_states()
+    module.init_params(
+        arg_params={name: value for name, value in values.items() if name not in auxiliary},
+        aux_params={name: value for name, value in values.items() if name in auxiliary},
+    )
+    settings = trial.optimizer_settings
+    module.init_optimizer(optimizer="sgd", optimizer_params=settings)
+    return module
+
+
+def _parameter_shapes(symbol: Any, inputs: dict[str, tuple[int, ...]]) -> dict[str, tuple[int, ...]]:
+    """Shape of every parameter and auxiliary state, in the order of the graph."""
+    arguments, _, auxiliary = symbol.infer_shape(**inputs)
+    named = dict(zip(symbol.list_arguments(), arguments, strict=True))
+    named |= dict(zip(symbol.list_auxiliary_states(), auxiliary, strict=True))
+    return {name: shape for name, shape in named.items() if name not in inputs and not name.endswith("label")}
+
+
+def _output_classes(trial: Trial, symbol: Any, data_shape: tuple[int, ...]) -> int:
+    """How many classes the graph tells apart, once it is known to fit the data."""
+    mx = compat.mxnet()
+    try:
+        _, outputs, _ = symbol.infer_shape(**{DATA: data_shape})
+    except mx.base.MXNetError as error:
+        first = str(error).strip().splitlines()[-1]
+        raise TrainingError(
+            f"{trial}: the graph of {trial.experiment.entry_point.name} does not fit images of shape {data_shape[1:]}: "
+            f"{first}; mend build_graph() or reshape the data"
+        ) from error
+    if len(outputs[0]) != 2 or outputs[0][0] != data_shape[0]:  # noqa: PLR2004 - one row of class probabilities per image
+        raise TrainingError(
+            f"{trial}: expected an output of shape ({data_shape[0]}, classes), found {outputs[0]}; mend build_graph()"
+        )
+    return int(outputs[0][1])
+
+
+def _check_finite(trial: Trial, epoch: int, probabilities: NDArray[np.float32]) -> None:
+    if not np.isfinite(probabilities).all():
+        first = int(np.argmin(np.isfinite(probabilities).all(axis=1))) // trial.batch_size + 1
+        raise TrainingError(
+            f"{trial}: the loss is no longer a number, first in epoch {epoch}, update {first}: training diverged; "
+            f"lower the learning rate (now {trial.optimizer_settings['learning_rate']:g})"
+        )
