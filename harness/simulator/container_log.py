@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 
 LOADED = "Model model loaded io_fd="
-"""What the worker logs when it is done loading (``mms/model_service_worker.py``, ``load_model``). Neither ``/ping`` nor the
-management API will do: both report a worker as ready as soon as its process runs."""
+"""What the worker logs when it is done loading (``mms/model_service_worker.py``, ``load_model``). Neither ``/ping`` nor
+the management API will do: both report a worker as ready as soon as its process runs."""
 
 _DIED = "Backend worker process died"
 _TRACEBACK = "Traceback (most recent call last):"

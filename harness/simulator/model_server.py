@@ -49,11 +49,13 @@ class ModelServer:
 
     def __init__(self, environment: Mapping[str, str] | None = None, port: int | None = None) -> None:
         if port is not None and not 0 < port < PORTS.stop:
-            raise ServingError(f"port: expected 1 to {PORTS.stop - 1}, which is all AWS's model server takes, found {port}")
+            raise ServingError(
+                f"port: expected 1 to {PORTS.stop - 1}, which is all AWS's model server takes, found {port}"
+            )
         if port is not None and is_taken(port):
             raise ServingError(f"port {port} on 127.0.0.1 is in use; choose another one")
         self.port = port or free_port()
-        self._environment = dict(environment or {})
+        self.environment = dict(environment or {})
         self._process: subprocess.Popen[bytes] | None = None
         # Short, because it holds unix sockets, whose paths may have 107 characters.
         self.folder = Path(tempfile.mkdtemp(prefix="byom-"))
@@ -96,7 +98,8 @@ class ModelServer:
         except (OSError, http.client.HTTPException) as error:
             state = "is running" if self.is_running() else "has ended"
             raise ServingError(
-                f"model server at {self.url}: expected an answer within {seconds:g} s, found {error!r}; the server {state}"
+                f"model server at {self.url}: expected an answer within {seconds:g} s, found {error!r}; "
+                f"the server {state}"
             ) from error
 
     def is_running(self) -> bool:
@@ -134,7 +137,7 @@ class ModelServer:
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                env=process_environment(self.folder, self._environment),
+                env=process_environment(self.folder, self.environment),
                 cwd=self.folder,
                 start_new_session=True,  # a Ctrl-C at the terminal reaches the owner alone, who then stops the server
             )
@@ -172,7 +175,12 @@ class ModelServer:
             return False
 
     def _request(
-        self, method: str, path: str, seconds: float, body: bytes | None = None, headers: Mapping[str, str] | None = None
+        self,
+        method: str,
+        path: str,
+        seconds: float,
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> Answer:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=seconds)
         try:

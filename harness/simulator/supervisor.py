@@ -1,8 +1,8 @@
 """Runs one command and makes sure that nothing of it is left, however anybody dies.
 
-Started as a script of its own (``python -I -S supervisor.py FOLDER COMMAND...``), it imports the standard library only and
-has one thread: the kernel's parent-death signal follows the *thread* that started a child, so a server started from a
-short-lived thread of a larger program would be killed with that thread.
+Started as a script of its own (``python -I -S supervisor.py FOLDER COMMAND...``), it imports the standard library only
+and has one thread: the kernel's parent-death signal follows the *thread* that started a child, so a server started from
+a short-lived thread of a larger program would be killed with that thread.
 
 It ends the command's whole process group as soon as any of these happens:
 
@@ -12,8 +12,8 @@ It ends the command's whole process group as soon as any of these happens:
 
 FOLDER is deleted in the first two cases; in the third the owner may want to read the log.
 
-If this process itself is killed, the kernel kills the command (``PR_SET_PDEATHSIG``), and the command's workers notice that
-(``worker_site/sitecustomize.py``).
+If this process itself is killed, the kernel kills the command (``PR_SET_PDEATHSIG``), and the command's workers notice
+that (``worker_site/sitecustomize.py``).
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def main(folder: str, command: list[str]) -> int:
     libc = ctypes.CDLL(None)
     # Orphans of the command come to us, so that they can be waited for.
     libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-    owner, supervisor = os.getppid(), os.getpid()
+    owner, supervisor = watch_owner(), os.getpid()
 
     def die_with_supervisor() -> None:
         libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
@@ -56,14 +56,19 @@ def main(folder: str, command: list[str]) -> int:
     return status or 0
 
 
-def _wait(child: int, owner: int) -> int | None:
-    """Until the child ends (its status) or the owner says stop or is gone (None)."""
+def watch_owner() -> select.poll:
+    """A poll that is ready once this process's parent closes its end of our standard input, or is gone."""
     poll = select.poll()
     poll.register(sys.stdin.fileno(), select.POLLIN | select.POLLHUP)
     with contextlib.suppress(OSError):  # without pidfds (Linux < 5.3) the pipe alone tells of the owner's end
-        poll.register(os.pidfd_open(owner), select.POLLIN)
+        poll.register(os.pidfd_open(os.getppid()), select.POLLIN)
+    return poll
+
+
+def _wait(child: int, owner: select.poll) -> int | None:
+    """Until the child ends (its status) or the owner says stop or is gone (None)."""
     while True:
-        ready = poll.poll(200)
+        ready = owner.poll(200)
         pid, status = os.waitpid(child, os.WNOHANG)
         if pid == child:
             return abs(os.waitstatus_to_exitcode(status))

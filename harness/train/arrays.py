@@ -85,8 +85,8 @@ class Arrays:
             if bad.size:
                 raise TrainingError(
                     f"data set {name}: expected labels to be whole numbers from 0 to {classes - 1}, the classes of the "
-                    f"graph's output, found {label[bad[0]]:g} at {key}[{bad[0]}] ({bad.size} in all); mend the labels or "
-                    f"give the last layer more outputs"
+                    f"graph's output, found {label[bad[0]]:g} at {key}[{bad[0]}] ({bad.size} in all); mend the labels "
+                    f"or give the last layer more outputs"
                 )
 
 

@@ -1,9 +1,9 @@
 """Engine ``mxnet``: the notebook's training with ``mx.mod.Module``, without what made it slow.
 
 The notebook calls ``Module.fit`` on an ``NDArrayIter`` with the ``acc`` metric: every batch is copied from numpy, and
-the metric waits for every batch's output, so MXNet's asynchronous engine never runs ahead. Here the arrays are resident, an
-epoch's order is gathered on the device, outputs are kept on the device and read once an epoch, and the optimizer
-updates all parameters in fused calls (MXNet aggregates them for ``sgd``). The numbers are the same: see
+the metric waits for every batch's output, so MXNet's asynchronous engine never runs ahead. Here the arrays are
+resident, an epoch's order is gathered on the device, outputs are kept on the device and read once an epoch, and the
+optimizer updates all parameters in fused calls (MXNet aggregates them for ``sgd``). The numbers are the same: see
 ``tests/train/test_mxnet_engine.py``.
 """
 

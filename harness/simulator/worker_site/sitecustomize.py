@@ -1,4 +1,4 @@
-"""Runs first in every Python worker of the model server: first on its ``PYTHONPATH``, imported by the interpreter itself.
+"""Runs first in every Python worker of the model server: first on its ``PYTHONPATH``, the interpreter imports it.
 
 Two things that AWS's image has and this machine lacks: a numpy that still has ``numpy.bool``, which MXNet 1.9.1 reads
 while it is imported, and a container whose end is the end of every process in it.

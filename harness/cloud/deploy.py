@@ -1,0 +1,117 @@
+"""Deployment through the SageMaker SDK: upload, ``MXNetModel``, endpoint; every name is chosen here."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from harness.cloud.cleanup import delete_all
+from harness.cloud.session import import_sagemaker
+from harness.errors import CloudError
+from harness.resources import Inventory, Kind
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from harness.artifact import Artifact
+    from harness.cloud.session import Cloud
+
+FRAMEWORK_VERSION, PYTHON_VERSION = "1.9.0", "py38"
+"""The newest MXNet inference image; it reads what MXNet 1.9.1 writes."""
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """An endpoint in service.
+
+    Attributes:
+        cloud: the account it lives in.
+        endpoint_name: its name; the endpoint config and the model have the same.
+        inventory: everything that was made for it, in order.
+        seconds: from the first call to ``InService``.
+    """
+
+    cloud: Cloud
+    endpoint_name: str
+    inventory: Inventory
+    seconds: float
+
+    def delete(self) -> None:
+        """Delete everything that was made for it.
+
+        Raises:
+            LeftoverError: something could not be deleted; names it.
+        """
+        delete_all(self.cloud, self.inventory)
+
+
+def deploy(cloud: Cloud, artifact: Artifact, *, name: str, entry_point: Path) -> Deployment:
+    """Upload an artifact and put an endpoint called ``name`` in front of it.
+
+    Blocks until the endpoint is in service. If anything goes wrong, what was made until then is deleted.
+
+    Raises:
+        CloudError: AWS refused a call, the endpoint failed (with AWS's reason), or it was not in service in time.
+        LeftoverError: besides, something that was made could not be deleted.
+    """
+    started = time.monotonic()
+    inventory = Inventory()
+    try:
+        _create(cloud, artifact, name, entry_point, inventory)
+        _wait_until_in_service(cloud, name)
+    except BaseException as error:
+        delete_all(cloud, inventory, because=error)
+        raise
+    return Deployment(cloud, name, inventory, time.monotonic() - started)
+
+
+def _create(cloud: Cloud, artifact: Artifact, name: str, entry_point: Path, inventory: Inventory) -> None:
+    import boto3.exceptions
+    import botocore.exceptions
+
+    sagemaker = import_sagemaker()
+    try:
+        bucket = cloud.sdk.default_bucket()
+        inventory.note(Kind.OBJECT, f"s3://{bucket}/{name}/{artifact.path.name}")
+        uploaded = cloud.sdk.upload_data(str(artifact.path), bucket=bucket, key_prefix=name)
+        model = sagemaker.mxnet.model.MXNetModel(
+            name=name,
+            model_data=uploaded,
+            role=cloud.role,
+            entry_point=str(entry_point),
+            framework_version=FRAMEWORK_VERSION,
+            py_version=PYTHON_VERSION,
+            # The SDK packs the entry point into the tarball once more and uploads that, here:
+            code_location=f"s3://{bucket}/{name}",
+            sagemaker_session=cloud.sdk,
+        )
+        inventory.note(Kind.OBJECT, f"s3://{bucket}/{name}/{name}/{artifact.path.name}")
+        for kind in (Kind.MODEL, Kind.ENDPOINT_CONFIG, Kind.ENDPOINT):
+            inventory.note(kind, name)
+        # wait=True would sleep 30 seconds before the first look, and look for ever.
+        model.deploy(1, cloud.instance_type, endpoint_name=name, wait=False)
+    except (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError, boto3.exceptions.Boto3Error) as error:
+        raise CloudError(f"deploying {name} to the {cloud.kind} account: {error}") from error
+
+
+def _wait_until_in_service(cloud: Cloud, name: str) -> None:
+    import botocore.exceptions
+
+    client = cloud.client("sagemaker")
+    attempts = max(1, round(cloud.deploy_seconds / cloud.poll_seconds))
+    try:
+        client.get_waiter("endpoint_in_service").wait(
+            EndpointName=name, WaiterConfig={"Delay": cloud.poll_seconds, "MaxAttempts": attempts}
+        )
+    except botocore.exceptions.WaiterError as error:
+        last: dict[str, Any] = error.last_response
+        status, reason = last.get("EndpointStatus", "unknown"), last.get("FailureReason", "")
+        if status == "Creating":
+            raise CloudError(
+                f"endpoint {name}: expected InService within {cloud.deploy_seconds:g} s, found Creating; "
+                f"look at its log, or allow it more time"
+            ) from error
+        raise CloudError(f"endpoint {name}: expected InService, found {status}: {reason or error}") from error
+    except botocore.exceptions.BotoCoreError as error:
+        raise CloudError(f"endpoint {name}: cannot tell its status: {error}") from error

@@ -1,0 +1,180 @@
+"""The two kinds of account an experiment deploys to, and the sessions that reach them.
+
+A session of the simulated kind cannot reach AWS: every request it would send goes to the simulated account instead.
+Proxies, profiles, credentials and endpoint settings of the environment have no part in it.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit, urlunsplit
+
+from harness.errors import CloudError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SIMULATED, LIVE = "simulated", "live"
+
+INSTANCE_TYPE = "ml.m4.xlarge"
+"""What the notebook deploys to."""
+
+_SIMULATED_POLL, _LIVE_POLL = 1.0, 15.0
+_DEPLOY_SECONDS = 1800.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cloud:
+    """An account to deploy to.
+
+    Attributes:
+        kind: ``"simulated"`` or ``"live"``.
+        boto: the boto3 session whose every client reaches that account.
+        role: ARN of the role that models run under.
+        instance_type: what endpoints run on.
+        poll_seconds: pause between looks at an endpoint's status.
+        deploy_seconds: how long an endpoint may take to be in service.
+    """
+
+    kind: str
+    boto: Any
+    role: str
+    instance_type: str = INSTANCE_TYPE
+    poll_seconds: float = _LIVE_POLL
+    deploy_seconds: float = _DEPLOY_SECONDS
+
+    def client(self, service: str) -> Any:
+        """A boto3 client of this account."""
+        return self.boto.client(service)
+
+    @cached_property
+    def sdk(self) -> Any:
+        """The SageMaker SDK's session. Importing the SDK takes seconds: it happens here, where a deployment starts."""
+        sagemaker = import_sagemaker()
+        # An empty configuration of defaults: a file in the user's home must not change what a run does, and without
+        # the opt-out the SDK reports its use to an address of its own.
+        config = {"SchemaVersion": "1.0", "SageMaker": {"PythonSDK": {"Modules": {"TelemetryOptOut": True}}}}
+        return sagemaker.Session(
+            boto_session=self.boto,
+            sagemaker_client=self.client("sagemaker"),
+            sagemaker_runtime_client=self.client("sagemaker-runtime"),
+            sagemaker_config=config,
+        )
+
+
+def simulated_cloud(url: str, *, role: str, region: str) -> Cloud:
+    """The simulated account that listens at ``url``."""
+    return Cloud(kind=SIMULATED, boto=redirected_session(url, region), role=role, poll_seconds=_SIMULATED_POLL)
+
+
+def live_cloud(*, role: str | None, region: str | None, instance_type: str = INSTANCE_TYPE) -> Cloud:
+    """The account that the user's own credentials belong to.
+
+    Raises:
+        CloudError: no credentials, no region or no role; names what is missing.
+    """
+    import boto3
+    import botocore.exceptions
+
+    try:
+        boto = boto3.Session(region_name=region)
+        if boto.get_credentials() is None:
+            raise CloudError("live AWS: expected credentials, found none; run `aws configure` or set AWS_ACCESS_KEY_ID")
+        if boto.region_name is None:
+            raise CloudError("live AWS: expected a region, found none; pass --aws-region or set AWS_DEFAULT_REGION")
+    except botocore.exceptions.BotoCoreError as error:
+        raise CloudError(f"live AWS: {error}; mend the AWS profile or unset AWS_PROFILE") from error
+    role = role or os.environ.get("SAGEMAKER_ROLE")
+    if not role:
+        raise CloudError(
+            "live AWS: expected the ARN of a role that SageMaker may assume, found none; "
+            "pass --aws-role or set SAGEMAKER_ROLE"
+        )
+    return Cloud(kind=LIVE, boto=boto, role=role, instance_type=instance_type)
+
+
+def redirected_session(url: str, region: str) -> Any:
+    """A boto3 session whose every request goes to the account at ``url``, whatever the environment says."""
+    import boto3
+    import botocore.session
+
+    # Each variable of the environment or of a file that could lead elsewhere, or fail before a request is made (a
+    # profile that does not exist, a certificate bundle that is not there), is given a value that does nothing.
+    nothing = ("profile", "ca_bundle", "endpoint_url", "sts_regional_endpoints")
+    variables: dict[str, tuple[None, None, str | None, None]] = dict.fromkeys(nothing, (None, None, None, None))
+    for name in ("config_file", "credentials_file"):
+        variables[name] = (None, None, os.devnull, None)
+    core = botocore.session.Session(session_vars=variables)
+    core.set_credentials("simulated", "simulated", "simulated")
+    core.set_config_variable("ignore_configured_endpoint_urls", True)
+    core.register("before-send", _Redirect(url))
+    return boto3.Session(botocore_session=core, region_name=region)
+
+
+class _Redirect:
+    """Sends a prepared AWS request to the simulated account, and hands its answer back to botocore.
+
+    A handler of ``before-send`` that returns an answer keeps botocore from sending anything itself, so the client's own
+    endpoint, proxy and certificate settings never count. The SDK's STS client, which is made with an explicit endpoint,
+    is caught like any other.
+    """
+
+    def __init__(self, url: str) -> None:
+        from botocore.httpsession import URLLib3Session
+
+        self._target = urlsplit(url)
+        self._http = URLLib3Session(proxies={}, timeout=90, max_pool_connections=20)
+
+    def __call__(self, request: Any, **_: Any) -> Any:
+        original = urlsplit(request.url)
+        request.headers["Host"] = original.netloc
+        request.url = urlunsplit(original._replace(scheme=self._target.scheme, netloc=self._target.netloc))
+        return self._http.send(request)
+
+
+def import_sagemaker() -> Any:
+    """The SageMaker SDK, without the noise of its first import.
+
+    Raises:
+        CloudError: it is not installed.
+    """
+    import logging
+    import warnings
+
+    # It announces the configuration files it did not find, and at every step that its line 3 has no MXNetModel.
+    logging.getLogger("sagemaker.config").setLevel(logging.WARNING)
+    logging.getLogger("sagemaker.deprecations").setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings(), _hidden_aws_settings():
+            warnings.simplefilter("ignore")
+            import sagemaker
+            import sagemaker.mxnet.model
+            import sagemaker.predictor
+    except ImportError as error:
+        raise CloudError(
+            f"expected the SageMaker SDK 2.x, found none that can be imported ({error}); "
+            f"install it with: pip install 'byom-harness[aws]'"
+        ) from error
+    return sagemaker
+
+
+@contextmanager
+def _hidden_aws_settings() -> Iterator[None]:
+    """Hide AWS's settings: the SDK makes boto3 sessions of its own while it is imported, and stumbles over bad ones."""
+    hidden = {name: os.environ.pop(name) for name in list(os.environ) if name.startswith("AWS_")}
+    lent = {
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }
+    os.environ.update(lent)
+    try:
+        yield
+    finally:
+        for name in lent:
+            del os.environ[name]
+        os.environ.update(hidden)

@@ -1,0 +1,114 @@
+"""The simulated account, as its owner sees it: start it, ask for its address, stop it."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from harness.errors import ServingError
+from harness.simulator.container_log import tail
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+ROLE = "arn:aws:iam::123456789012:role/byom-simulated"
+"""The role that models of the simulated account run under; 123456789012 is the account that moto simulates."""
+
+REGION = "us-east-1"
+
+_START_SECONDS = 60.0
+_STOP_SECONDS = 30.0
+
+
+class SimulatedAccount:
+    """An AWS account on 127.0.0.1: S3, IAM, STS and SageMaker, from `start` to `stop`, or as a context manager.
+
+    It runs in a process of its own, which ends with this one, however this one ends.
+    """
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[bytes] | None = None
+        self._folder = Path()
+        self.url = ""
+
+    def start(self) -> None:
+        """Listen on a free port; `url` says which.
+
+        Raises:
+            ServingError: moto is not installed, or the account's process did not start (with what it printed).
+        """
+        missing = [name for name in ("moto", "werkzeug") if not importlib.util.find_spec(name)]
+        if missing:
+            raise ServingError(
+                f"simulated account: expected {' and '.join(missing)}, found none; "
+                f"install it with: pip install 'byom-harness[simulator]'"
+            )
+        self._folder = Path(tempfile.mkdtemp(prefix="byom-account-"))
+        try:
+            self._spawn()
+            self.url = self._wait_for_address()
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        """End every endpoint's server, then the account. Stopping twice is fine."""
+        process, self._process = self._process, None
+        if process is None or process.stdin is None:
+            return
+        process.stdin.close()
+        try:
+            process.wait(timeout=_STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()  # its endpoints' supervisors notice
+            process.wait()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.stop()
+
+    def _spawn(self) -> None:
+        with (self._folder / "account.log").open("wb") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "harness.simulator.account_server", str(self._folder / "address")],
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env=_environment(self._folder),
+                start_new_session=True,  # a Ctrl-C at the terminal reaches the owner alone, who then stops the account
+            )
+
+    def _wait_for_address(self) -> str:
+        address, deadline = self._folder / "address", time.monotonic() + _START_SECONDS
+        while time.monotonic() < deadline:
+            if address.exists():
+                return address.read_text(encoding="ascii")
+            if self._process is None or self._process.poll() is not None:
+                break
+            time.sleep(0.02)
+        log = (self._folder / "account.log").read_text(encoding="utf-8", errors="replace")
+        raise ServingError(
+            f"simulated account: expected it to listen within {_START_SECONDS:g} s, it did not:\n{tail(log)}"
+        )
+
+
+def _environment(folder: Path) -> dict[str, str]:
+    """This process's environment without anything of AWS's: moto would make boto3 sessions of it."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    nowhere = {
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }
+    return {**kept, **nowhere, "HOME": str(folder), "PYTHONWARNINGS": "ignore"}
