@@ -1,1 +1,14 @@
-"""Bring your own model to Amazon SageMaker: experiments as plain pytest modules."""
+"""Bring your own model to Amazon SageMaker: experiments as plain pytest modules.
+
+What an experiment module needs is here; the fixtures come from the pytest plugin.
+"""
+
+from __future__ import annotations
+
+from harness.data.arrays import arrays
+from harness.data.mnist import mnist
+from harness.errors import HarnessError
+from harness.experiment import Dataset, Experiment, Hyperparameters, grid
+from harness.gate.rules import AccuracyFloor
+
+__all__ = ["AccuracyFloor", "Dataset", "Experiment", "HarnessError", "Hyperparameters", "arrays", "grid", "mnist"]

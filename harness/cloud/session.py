@@ -145,9 +145,9 @@ def import_sagemaker() -> Any:
     import logging
     import warnings
 
-    # It announces the configuration files it did not find, and at every step that its line 3 has no MXNetModel.
+    # It announces the configuration files it did not find, and warns of its line 3, which has no MXNetModel.
     logging.getLogger("sagemaker.config").setLevel(logging.WARNING)
-    logging.getLogger("sagemaker.deprecations").setLevel(logging.ERROR)
+    os.environ.setdefault("SAGEMAKER_SUPPRESS_V2_WARNING", "1")
     try:
         with warnings.catch_warnings(), _hidden_aws_settings():
             warnings.simplefilter("ignore")

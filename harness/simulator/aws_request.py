@@ -128,7 +128,7 @@ def object_request(method: str, bucket: str, key: str) -> Environ:
         method=method,
         base_url=f"http://{bucket}.s3.amazonaws.com",
         path=f"/{quote(key)}",
-        headers={"Authorization": _INSIDER},  # moto answers the anonymous as S3 does: 403
+        headers=[("Authorization", _INSIDER)],  # moto answers the anonymous as S3 does: 403
     )
     try:
         environ: Environ = builder.get_environ()

@@ -44,8 +44,17 @@ def engine_named(name: str) -> Engine:
     Raises:
         DeclarationError: there is none.
     """
-    if name == "mxnet":
-        from harness.train.mxnet_engine import MXNetEngine
+    check_engine(name)
+    from harness.train.mxnet_engine import MXNetEngine
 
-        return MXNetEngine()
-    raise DeclarationError(f"engine: expected one of {', '.join(ENGINES)}, found {name!r}")
+    return MXNetEngine()
+
+
+def check_engine(name: str) -> None:
+    """Refuse a name that is no engine's, without loading one.
+
+    Raises:
+        DeclarationError: says which there are.
+    """
+    if name not in ENGINES:
+        raise DeclarationError(f"engine: expected one of {', '.join(ENGINES)}, found {name!r}")

@@ -1,0 +1,50 @@
+"""The notebook "MXNet BYOM: train locally and deploy on SageMaker" as an experiment, at the notebook's own settings."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from harness import AccuracyFloor, Experiment, Hyperparameters, mnist
+
+
+@pytest.fixture(scope="module")
+def experiment():
+    return Experiment(
+        name="mnist-mlp",
+        entry_point=Path(__file__).with_name("mnist.py"),
+        dataset=mnist(),
+        epochs=10,
+        batch_size=100,
+        seeds=range(4),
+    )
+
+
+@pytest.fixture(scope="module")
+def hyperparameters():
+    return Hyperparameters(learning_rate=0.11)
+
+
+def test_learns(replicates, gate):
+    gate.check(replicates, AccuracyFloor(0.955))
+
+
+def test_packs(artifact):
+    assert set(artifact.members) == {"model-symbol.json", "model-0000.params", "model-shapes.json"}
+
+
+@pytest.mark.serving
+@pytest.mark.parametrize("content_type", ["application/json", "text/csv", "application/x-npy"])
+def test_serves(predictor, trained, experiment, content_type):
+    images = experiment.dataset.load()["test_data"]
+    served = predictor.predict(images, content_type)
+    np.testing.assert_allclose(served, trained.probabilities, atol=1e-5)
+
+
+@pytest.mark.serving
+def test_answers_with_the_most_likely_digit(predictor, trained, experiment):
+    image = experiment.dataset.load()["test_data"][0]
+    answer = predictor.classify(image)
+    print("Most likely answer:", answer[0])
+    assert answer[0].label == str(trained.probabilities[0].argmax())
+    assert answer == sorted(answer, reverse=True)

@@ -1,0 +1,134 @@
+"""The plugin's front door: options, markers, and the hooks of a session."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from harness.plugin.session import NAME, HarnessSession
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+    from pathlib import Path
+
+MARKERS = (
+    "local: runs on this machine alone, against the simulated account (set by the plugin)",
+    "aws: runs against a real AWS account and costs money; only ever selected by -m aws (set by the plugin)",
+)
+
+
+QUIET = (
+    # MXNet is archived: nobody will mend what its NDArray constructor asks of scipy.
+    "ignore:Please import `csr_matrix`:DeprecationWarning",
+)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Options of the harness."""
+    group = parser.getgroup("byom", "bring your own model")
+    group.addoption("--engine", metavar="NAME", help="train with this engine, whatever the experiments name: mxnet")
+    group.addoption("--artifacts", metavar="DIR", help="keep a copy of every model.tar.gz in this folder")
+    group.addoption("--aws-role", metavar="ARN", help="with -m aws: the role that models run under (SAGEMAKER_ROLE)")
+    group.addoption("--aws-region", metavar="NAME", help="with -m aws: the region (AWS_DEFAULT_REGION)")
+    group.addoption(
+        "--aws-instance-type",
+        metavar="TYPE",
+        default="ml.m4.xlarge",
+        help="with -m aws: what endpoints run on (default: %(default)s)",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Declare the markers and register the session's state."""
+    for line in MARKERS:
+        config.addinivalue_line("markers", line)
+    for line in QUIET:
+        config.addinivalue_line("filterwarnings", line)
+    config.pluginmanager.register(HarnessSession(config), NAME)
+    if config.getoption("--engine"):
+        from harness.errors import DeclarationError
+        from harness.train.engine import check_engine
+
+        try:
+            check_engine(config.getoption("--engine"))
+        except DeclarationError as error:
+            raise pytest.UsageError(f"--engine: {error}") from error
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest deselects by -m
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark what uses the pipeline, and leave out what would reach AWS without having been asked for."""
+    from harness.plugin import selection
+
+    expression = config.getoption("-m")
+    kept: list[pytest.Item] = []
+    left_out: list[pytest.Item] = []
+    for item in items:
+        selection.mark(item)
+        live = item.get_closest_marker("aws") is not None
+        (left_out if live and not selection.opted_in(item, expression) else kept).append(item)
+    if left_out:
+        items[:] = kept
+        config.hook.pytest_deselected(items=left_out)
+    HarnessSession.of(config).live = any(item.get_closest_marker("aws") for item in kept)
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Say beforehand what a live run may cost."""
+    live = [item for item in session.items if item.get_closest_marker("aws")]
+    endpoints = {_setting(item) for item in live if "endpoint" in getattr(item, "fixturenames", ())}
+    reporter = session.config.pluginmanager.getplugin("terminalreporter")
+    if endpoints and reporter is not None:
+        kind = session.config.getoption("--aws-instance-type")
+        reporter.write_line(
+            f"byom: live AWS: {len(endpoints)} endpoint(s) on {kind}, one instance each, billed from their creation "
+            f"until their tests are done and they are deleted; prices: https://aws.amazon.com/sagemaker/pricing/",
+            yellow=True,
+        )
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any, Any]:
+    """Show the harness's own errors as their message: it says all, and a traceback through the harness says nothing."""
+    report = yield
+    from harness.errors import HarnessError
+
+    if (
+        call.excinfo is not None
+        and isinstance(call.excinfo.value, HarnessError)
+        and not item.config.getoption("fulltrace")
+    ):
+        from harness.plugin.failure import Brief
+
+        report.longrepr = Brief.of(item, call.excinfo)
+    return report
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    """The table of what was trained, packed and deployed."""
+    from harness.report.summary import as_table
+
+    rows = HarnessSession.of(config).board.rows()
+    if rows:
+        terminalreporter.section("experiments")
+        terminalreporter.write_line(as_table(rows))
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """In a worker of pytest-xdist: send the table's rows to the controller."""
+    output = getattr(session.config, "workeroutput", None)
+    if output is not None:
+        output[NAME] = HarnessSession.of(session.config).board.to_plain()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any, error: object) -> None:
+    """In the controller of pytest-xdist: take a worker's rows; one that was killed sends none."""
+    del error
+    HarnessSession.of(node.config).board.merge(getattr(node, "workeroutput", {}).get(NAME, ()))
+
+
+def _setting(item: pytest.Item) -> tuple[Path, str]:
+    callspec = getattr(item, "callspec", None)
+    return item.path, str(callspec.params.get("hyperparameters")) if callspec else ""

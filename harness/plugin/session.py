@@ -1,0 +1,86 @@
+"""What one pytest session knows, on one object that is registered with pytest."""
+
+from __future__ import annotations
+
+import itertools
+import secrets
+import sys
+from contextlib import contextmanager
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import pytest
+
+    from harness.experiment import Experiment, Hyperparameters
+    from harness.report.summary import Board, Row
+    from harness.train.progress import Progress
+    from harness.train.trainer import Trainer
+
+NAME = "byom-session"
+
+
+class HarnessSession:
+    """State of a session.
+
+    Attributes:
+        run_id: eight hexadecimal digits that are part of every AWS name this run makes.
+        live: whether ``-m aws`` selected a test, the only way to a real account.
+    """
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+        self._numbers = itertools.count(1)
+        self.run_id = secrets.token_hex(4)
+        self.live = False
+
+    @staticmethod
+    def of(config: pytest.Config) -> HarnessSession:
+        """The session's object."""
+        found = config.pluginmanager.get_plugin(NAME)
+        assert isinstance(found, HarnessSession)  # noqa: S101 - pytest_configure registered it
+        return found
+
+    @cached_property
+    def trainer(self) -> Trainer:
+        """Trains each trial of the session once."""
+        from harness.train.trainer import Trainer
+
+        return Trainer(self._progress(), self._config.getoption("--engine"))
+
+    @cached_property
+    def board(self) -> Board:
+        """The rows of the table at the end."""
+        from harness.report.summary import Board
+
+        return Board()
+
+    def row(self, experiment: Experiment, hyperparameters: Hyperparameters) -> Row:
+        """The row of a setting."""
+        return self.board.row(experiment.name, str(hyperparameters))
+
+    def resource_name(self, experiment: Experiment) -> str:
+        """A new name for AWS resources, at most 63 characters: what, which run, which of its deployments."""
+        return f"byom-{experiment.name}-{self.run_id}-{next(self._numbers)}"
+
+    def _progress(self) -> Progress:
+        from harness.train.progress import Bar, Lines, Silent
+
+        if hasattr(self._config, "workerinput") or self._config.get_verbosity() < 0:
+            return Silent()
+        if sys.__stdout__ is not None and sys.__stdout__.isatty():
+            return Bar(sys.__stdout__, self._uncaptured)
+        return Lines(sys.__stdout__ or sys.stderr, self._uncaptured)
+
+    @contextmanager
+    def _uncaptured(self) -> Iterator[None]:
+        """A moment at the start of a fresh line of the terminal, in which pytest captures nothing."""
+        capture = self._config.pluginmanager.getplugin("capturemanager")
+        reporter = self._config.pluginmanager.getplugin("terminalreporter")
+        with capture.global_and_fixture_disabled():
+            if reporter is not None:
+                reporter.ensure_newline()
+                reporter.flush()
+            yield
