@@ -47,7 +47,13 @@ class Bar:
 
         with self._uncaptured():
             bar = tqdm(
-                total=trial.epochs, desc=str(trial), unit="epoch", file=self._stream, leave=False, dynamic_ncols=True
+                total=trial.epochs,
+                desc=str(trial),
+                unit="epoch",
+                file=self._stream,
+                leave=False,
+                dynamic_ncols=True,
+                mininterval=0,
             )
 
         def report(epoch: Epoch) -> None:

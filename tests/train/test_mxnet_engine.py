@@ -1,0 +1,182 @@
+"""Engine mxnet: the notebook's results, the same bytes every time, and clear errors."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from harness.errors import TrainingError
+from harness.train import compat
+from harness.train.arrays import Arrays
+from harness.train.entry_point import build_symbol
+from harness.train.mxnet_engine import MXNetEngine
+from harness.train.progress import Silent
+from harness.train.randomness import epoch_order, initial_values
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from harness.experiment import Trial
+    from harness.train.engine import Training
+
+
+def train(trial: Trial) -> Training:
+    """What the engine makes of a trial."""
+    dataset = trial.experiment.dataset
+    return MXNetEngine().train(trial, Arrays.from_mapping(dataset.name, dataset.load()), Silent())
+
+
+def notebook(trial: Trial) -> tuple[dict[str, Any], list[float], list[float]]:
+    """Weights, train and validation accuracies by epoch of the notebook's own loop, from the same start and order.
+
+    The loop is ``Module.fit`` over ``NDArrayIter`` with the metric ``acc``; only what is random is given to it.
+    """
+    mx = compat.mxnet()
+    data = {name: value.astype(np.float32) for name, value in trial.experiment.dataset.load().items()}
+    symbol, batch = build_symbol(trial), trial.batch_size
+
+    class Ordered(mx.io.DataIter):  # type: ignore[misc]
+        """``NDArrayIter`` whose every epoch has the trial's order."""
+
+        epoch = 0
+
+        def __init__(self) -> None:
+            super().__init__(batch)
+            self.reset()
+
+        def reset(self) -> None:
+            self.epoch += 1
+            order = epoch_order(trial.seed, self.epoch, len(data["train_data"]))
+            self._inner = mx.io.NDArrayIter(data["train_data"][order], data["train_label"][order], batch)
+            self.provide_data, self.provide_label = self._inner.provide_data, self._inner.provide_label
+
+        def next(self) -> Any:
+            return self._inner.next()
+
+    shapes, _, _ = symbol.infer_shape(data=(batch, *data["train_data"].shape[1:]))
+    named = dict(zip(symbol.list_arguments(), shapes, strict=True))
+    start = initial_values({name: named[name] for name in named if name not in ("data", "softmax_label")}, trial.seed)
+    metric, seen, validation = mx.metric.Accuracy(), [], []
+    module = mx.mod.Module(symbol)
+    module.fit(
+        Ordered(),
+        eval_data=mx.io.NDArrayIter(data["test_data"], data["test_label"], 10),
+        eval_metric=metric,
+        validation_metric="acc",
+        arg_params={name: mx.nd.array(value) for name, value in start.items()},
+        optimizer="sgd",
+        optimizer_params=trial.optimizer_settings,
+        num_epoch=trial.epochs,
+        epoch_end_callback=lambda *_: seen.append(metric.get()[1]),
+        eval_end_callback=lambda end: validation.append(end.eval_metric.get()[1]),
+    )
+    return {name: value.asnumpy() for name, value in module.get_params()[0].items()}, seen, validation
+
+
+@pytest.mark.parametrize("settings", [{}, {"momentum": 0.9, "learning_rate": 0.05}, {"wd": 0.01}])
+def test_results_are_the_notebooks(make_trial: Callable[..., Trial], settings: dict[str, float]) -> None:
+    """From the same start and order, every epoch's accuracies and the final weights are those of ``Module.fit``."""
+    trial = make_trial(batch_size=53, epochs=4, **settings)  # 530 images: ten full batches
+    training = train(trial)
+    weights, seen, validation = notebook(trial)
+    assert [epoch.train_accuracy for epoch in training.history] == pytest.approx(seen, abs=1e-9)
+    assert [epoch.validation_accuracy for epoch in training.history] == pytest.approx(validation, abs=1e-9)
+    assert training.history[-1].validation_accuracy > 0.9  # it learned, so the comparison means something
+    for name, expected in weights.items():
+        np.testing.assert_allclose(training.checkpoint.parameters[name], expected, atol=1e-6, err_msg=name)
+
+
+def test_the_same_trial_gives_the_same_bytes(make_trial: Callable[..., Trial]) -> None:
+    """Training twice gives equal bytes in graph and weights; another seed does not."""
+    first, again, other = train(make_trial()), train(make_trial()), train(make_trial(seed=1))
+    assert first.checkpoint.symbol_json == again.checkpoint.symbol_json == other.checkpoint.symbol_json
+    for name, value in first.checkpoint.parameters.items():
+        assert value.tobytes() == again.checkpoint.parameters[name].tobytes()
+        assert value.tobytes() != other.checkpoint.parameters[name].tobytes()
+
+
+def test_a_last_batch_that_is_not_full_wraps_around(make_trial: Callable[..., Trial]) -> None:
+    """530 images in batches of 100 train, and every figure counts each image once."""
+    training = train(make_trial(batch_size=100))
+    for epoch in training.history:
+        assert epoch.train_accuracy * 530 == pytest.approx(round(epoch.train_accuracy * 530))
+        assert epoch.validation_accuracy * 90 == pytest.approx(round(epoch.validation_accuracy * 90))
+
+
+def test_data_parallel_training_agrees_with_one_device(make_trial: Callable[..., Trial]) -> None:
+    """Two CPU contexts split every batch and sum their gradients: the weights agree to rounding, and repeat exactly."""
+    one, two, again = train(make_trial()), train(make_trial(num_cpus=2)), train(make_trial(num_cpus=2))
+    for name, value in one.checkpoint.parameters.items():
+        np.testing.assert_allclose(two.checkpoint.parameters[name], value, atol=1e-4)
+        assert two.checkpoint.parameters[name].tobytes() == again.checkpoint.parameters[name].tobytes()
+
+
+def test_hyperparameters_reach_the_graph(make_trial: Callable[..., Trial]) -> None:
+    """A hyperparameter that build_graph takes decides the shapes of the weights."""
+    training = train(make_trial(hidden=5, epochs=1))
+    assert training.checkpoint.parameters["fc1_weight"].shape == (5, 16)
+
+
+BATCH_NORM = """
+import mxnet as mx
+
+def build_graph():
+    normal = mx.sym.BatchNorm(mx.sym.flatten(mx.sym.var("data")), name="bn", fix_gamma=False)
+    return mx.sym.SoftmaxOutput(mx.sym.FullyConnected(normal, num_hidden=4, name="fc"), name="softmax")
+"""
+
+
+def test_auxiliary_states_are_kept(make_trial: Callable[..., Trial]) -> None:
+    """Moving statistics are trained and come back beside the parameters."""
+    checkpoint = train(make_trial(BATCH_NORM)).checkpoint
+    assert set(checkpoint.auxiliary) == {"bn_moving_mean", "bn_moving_var"}
+    assert checkpoint.auxiliary["bn_moving_mean"].any()
+
+
+def test_divergence_is_told_at_once(make_trial: Callable[..., Trial]) -> None:
+    """A learning rate that blows up is an error naming epoch, update and the rate, not a model of NaNs."""
+    with pytest.raises(TrainingError, match=r"no longer a number, first in epoch 1, update \d+: .*now 1e\+20\)"):
+        train(make_trial(learning_rate=1e20))
+
+
+def test_labels_beyond_the_classes_are_refused(make_trial: Callable[..., Trial]) -> None:
+    """A graph with fewer outputs than there are labels is refused before the first update."""
+    graph = BATCH_NORM.replace("num_hidden=4", "num_hidden=3")
+    with pytest.raises(TrainingError, match=r"whole numbers from 0 to 2, .*found 3 at train_label"):
+        train(make_trial(graph))
+
+
+@pytest.mark.parametrize(
+    ("graph", "message"),
+    [
+        ("def build_graph():\n    return 3", "to return an mxnet Symbol, found 3"),
+        ("def build_graph():\n    raise KeyError('x')", "build_graph.* failed: KeyError: 'x'"),
+        ("import nothing_of_that_name\ndef build_graph(): pass", "importing .* failed: ModuleNotFoundError"),
+        (
+            ("import mxnet as mx\ndef build_graph():\n"
+            "    return mx.sym.FullyConnected(mx.sym.var('data'), num_hidden=2)"),
+            "one SoftmaxOutput at the end, found inputs data, fullyconnected0_weight.* and FullyConnected",
+        ),
+        (
+            (
+                "import mxnet as mx\ndef build_graph():\n"
+                "    conv = mx.sym.Convolution(mx.sym.var('data'), kernel=(9, 9), num_filter=4)\n"
+                "    return mx.sym.SoftmaxOutput(mx.sym.flatten(conv), name='softmax')"
+            ),
+            r"does not fit images of shape \(1, 4, 4\)",
+        ),
+        (
+            (
+                "import mxnet as mx\ndef build_graph():\n"
+                "    return mx.sym.SoftmaxOutput(mx.sym.var('data'), name='softmax', multi_output=True)"
+            ),
+            r"expected an output of shape \(50, classes\), found \(50, 1, 4, 4\)",
+        ),
+    ],
+)
+def test_graphs_that_cannot_be_trained_are_refused(make_trial: Callable[..., Trial], graph: str, message: str) -> None:
+    """Whatever is wrong with the user's graph, one error says where and what."""
+    with pytest.raises(TrainingError, match=message):
+        train(make_trial(graph))
