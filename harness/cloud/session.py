@@ -98,7 +98,15 @@ def live_cloud(*, role: str | None, region: str | None, instance_type: str = INS
 
 
 def redirected_session(url: str, region: str) -> Any:
-    """A boto3 session whose every request goes to the account at ``url``, whatever the environment says."""
+    """A boto3 session whose every request goes to the account at ``url``, whatever the environment says.
+
+    Raises:
+        CloudError: ``url`` is not on this machine's loopback.
+    """
+    if urlsplit(url).hostname != "127.0.0.1":
+        raise CloudError(
+            f"simulated account: expected an address on 127.0.0.1, found {url!r}; pass SimulatedAccount.url"
+        )
     import boto3
     import botocore.session
 

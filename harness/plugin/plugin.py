@@ -111,7 +111,7 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
 
     rows = HarnessSession.of(config).board.rows()
     if rows:
-        terminalreporter.section("experiments")
+        terminalreporter.write_sep("=", "experiments")  # not section(), which does not end a line that is begun
         terminalreporter.write_line(as_table(rows))
 
 

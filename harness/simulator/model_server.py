@@ -146,9 +146,12 @@ class ModelServer:
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             running, log = self.is_running(), self.log()
-            if container_log.has_died(log) or (container_log.has_loaded(log) and not self._is_usable(log)):
+            if container_log.has_died(log):
+                time.sleep(_POLL_SECONDS)  # for the rest of what it printed
                 failure = container_log.load_failure(self.log())
-                raise ServingError(f"the model cannot be loaded: {container_log.reason(failure)}\n{failure}")
+                raise _load_error(failure or f"its process ended\n{container_log.tail(self.log())}")
+            if container_log.has_loaded(log) and (failure := container_log.load_failure(log)):
+                raise _load_error(failure)
             if not running:
                 raise ServingError(f"the model server ended while it was starting:\n{container_log.tail(log)}")
             if container_log.has_loaded(log) and self._ping():
@@ -157,16 +160,6 @@ class ModelServer:
         raise ServingError(
             f"expected the model server to be ready within {seconds:g} s, it was not:\n{container_log.tail(self.log())}"
         )
-
-    def _is_usable(self, log: str) -> bool:
-        """False if loading printed a traceback and a request finds no working model.
-
-        A script may log a traceback and go on, so only the answer decides. A model that works refuses this content type
-        with 415, or as its own ``input_fn`` sees fit.
-        """
-        if not container_log.load_failure(log) or not self._ping():
-            return True
-        return self.invoke(b"", "application/x-byom-probe").status < HTTPStatus.INTERNAL_SERVER_ERROR
 
     def _ping(self) -> bool:
         try:
@@ -189,3 +182,7 @@ class ModelServer:
             return Answer(response.status, response.getheader("Content-Type", ""), response.read())
         finally:
             connection.close()
+
+
+def _load_error(failure: str) -> ServingError:
+    return ServingError(f"the model cannot be loaded: {container_log.reason(failure)}\n{failure}")

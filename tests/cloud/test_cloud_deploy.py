@@ -1,0 +1,106 @@
+"""Deployment through the SageMaker SDK, on the simulated account with AWS's own model server."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from harness.cloud.deploy import deploy
+from harness.cloud.predictor import CONTENT_TYPES, Predictor
+from harness.errors import CloudError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from harness.artifact import Artifact
+    from harness.cloud.session import Cloud
+
+pytestmark = pytest.mark.serving
+
+SCRIPT = """
+def build_graph():
+    import mxnet as mx
+    scores = mx.sym.FullyConnected(mx.sym.flatten(mx.sym.var("data")), num_hidden=3, name="fc")
+    return mx.sym.SoftmaxOutput(scores, name="softmax")
+"""
+
+
+@pytest.fixture(scope="module")
+def script(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An entry point that the container can import."""
+    path = tmp_path_factory.mktemp("script") / "entry.py"
+    path.write_text(SCRIPT)
+    return path
+
+
+@pytest.fixture(scope="module")
+def weights() -> dict[str, np.ndarray]:
+    """Of one layer that tells 2x2 images into three classes."""
+    generator = np.random.default_rng(3)
+    return {"fc_weight": generator.normal(size=(3, 4)).astype(np.float32), "fc_bias": np.zeros(3, np.float32)}
+
+
+@pytest.fixture(scope="module")
+def packed(tmp_path_factory: pytest.TempPathFactory, script: Path, weights: dict[str, np.ndarray]) -> Artifact:
+    """That model's tarball."""
+    from harness.result import Checkpoint
+    from harness.tarball.export import pack
+    from harness.train import checkpoint, compat
+
+    namespace: dict[str, object] = {}
+    compat.mxnet()
+    exec(script.read_text(), namespace)  # noqa: S102 - the test's own script
+    symbol = namespace["build_graph"]()  # type: ignore[operator]
+    folder = tmp_path_factory.mktemp("model")
+    stored = Checkpoint(
+        symbol_json=symbol.tojson(), parameters=weights, auxiliary={}, data_shapes=(("data", (1, 1, 2, 2)),)
+    )
+    checkpoint.save(stored, folder)
+    return pack(folder, tmp_path_factory.mktemp("packed") / "model.tar.gz")
+
+
+def everything(cloud: Cloud) -> list[object]:
+    """Whatever of the kinds that a deployment makes there is in the account."""
+    sagemaker, s3 = cloud.client("sagemaker"), cloud.client("s3")
+    found = [*sagemaker.list_models()["Models"], *sagemaker.list_endpoint_configs()["EndpointConfigs"]]
+    found += sagemaker.list_endpoints()["Endpoints"]
+    for bucket in s3.list_buckets()["Buckets"]:
+        if bucket["Name"].startswith("sagemaker-"):
+            found += s3.list_objects_v2(Bucket=bucket["Name"]).get("Contents", [])
+    return found
+
+
+def test_deploy_predict_delete(account: Cloud, packed: Artifact, script: Path, weights: dict[str, np.ndarray]) -> None:
+    """The endpoint answers with the model's own probabilities by all three content types, and leaves nothing behind."""
+    deployment = deploy(account, packed, name="byom-test-good", entry_point=script)
+    assert len(everything(account)) == 5  # model, config, endpoint, upload, the SDK's repacked upload
+    images = np.random.default_rng(4).normal(size=(7, 1, 2, 2)).astype(np.float32)
+    scores = np.exp(images.reshape(7, 4) @ weights["fc_weight"].T)
+    expected = scores / scores.sum(axis=1, keepdims=True)
+    for content_type in CONTENT_TYPES:
+        answer = Predictor(account, deployment.endpoint_name).predict(images, content_type)
+        np.testing.assert_allclose(answer, expected, atol=1e-5)
+    deployment.delete()
+    assert everything(account) == []
+    deployment.delete()  # what is gone stays gone
+
+
+def test_a_container_that_cannot_start_fails_with_its_reason(account: Cloud, packed: Artifact, tmp_path: Path) -> None:
+    """A script that the container cannot import fails the endpoint with that very exception, and is cleaned up."""
+    script = tmp_path / "entry.py"
+    script.write_text("def build_graph(): pass\nraise RuntimeError('no such library in the container')\n")
+    with pytest.raises(CloudError, match=r"expected InService, found Failed: .*no such library in the container"):
+        deploy(account, packed, name="byom-test-bad", entry_point=script)
+    assert everything(account) == []
+
+
+def test_a_refused_call_is_one_error_and_is_cleaned_up(account: Cloud, packed: Artifact, script: Path) -> None:
+    """An instance type that AWS refuses is one error; the uploads and the model made until then are deleted."""
+    with pytest.raises(CloudError, match=r"deploying byom-test-odd to the simulated account: .*ml\.nosuch"):
+        deploy(
+            dataclasses.replace(account, instance_type="ml.nosuch"), packed, name="byom-test-odd", entry_point=script
+        )
+    assert everything(account) == []

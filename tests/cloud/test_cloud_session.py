@@ -1,0 +1,110 @@
+"""Sessions: the simulated kind cannot reach AWS, the live kind says what it lacks."""
+
+from __future__ import annotations
+
+import socket
+from typing import TYPE_CHECKING
+
+import pytest
+
+from harness.cloud.session import import_sagemaker, live_cloud, redirected_session
+from harness.errors import CloudError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def no_aws(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.MonkeyPatch:
+    """An environment without anything of AWS's, and no metadata service to ask."""
+    for name in ("AWS_PROFILE", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_DEFAULT_REGION", "SAGEMAKER_ROLE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
+    return monkeypatch
+
+
+def test_a_hostile_environment_changes_nothing(account_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Profiles, endpoints, proxies and certificates of the environment have no part in a simulated session."""
+    for name in ("PROFILE", "ENDPOINT_URL", "ENDPOINT_URL_STS", "CA_BUNDLE"):
+        monkeypatch.setenv(f"AWS_{name}", "http://192.0.2.1:9/nowhere")
+    for name in ("HTTP_PROXY", "HTTPS_PROXY"):
+        monkeypatch.setenv(name, "http://192.0.2.1:9")
+    session = redirected_session(account_url, "us-east-1")
+    assert session.client("sts").get_caller_identity()["Account"] == "123456789012"
+    explicit = session.client("sts", endpoint_url="https://sts.us-east-1.amazonaws.com")  # as the SDK makes it
+    assert explicit.get_caller_identity()["Account"] == "123456789012"
+
+
+@pytest.mark.parametrize("url", ["", "https://sagemaker.us-east-1.amazonaws.com", "http://192.0.2.1:80"])
+def test_an_address_off_loopback_is_refused(url: str) -> None:
+    """A session that calls itself simulated is never made for anything but this machine."""
+    with pytest.raises(CloudError, match=r"expected an address on 127\.0\.0\.1, found"):
+        redirected_session(url, "us-east-1")
+
+
+def test_every_request_stays_on_loopback(account_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No name is ever looked up, and every connection goes to 127.0.0.1."""
+    peers: list[object] = []
+    connect = socket.socket.connect
+
+    def watched(self: socket.socket, address: object) -> None:
+        peers.append(address)
+        connect(self, address)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(socket.socket, "connect", watched)
+    session = redirected_session(account_url, "us-east-1")
+    session.client("sagemaker").list_endpoints()
+    session.client("s3").list_buckets()
+    assert {peer[0] for peer in peers if isinstance(peer, tuple)} == {"127.0.0.1"}
+
+
+def test_without_credentials_the_live_account_is_refused(no_aws: pytest.MonkeyPatch) -> None:
+    """The error names credentials and how to give them."""
+    with pytest.raises(CloudError, match="live AWS: expected credentials, found none; run `aws configure`"):
+        live_cloud(role="arn:aws:iam::1:role/r", region="us-east-1")
+
+
+def test_without_a_region_the_live_account_is_refused(no_aws: pytest.MonkeyPatch) -> None:
+    """The error names the region and both ways to give it."""
+    no_aws.setenv("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE")
+    no_aws.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    with pytest.raises(CloudError, match="expected a region, found none; pass --aws-region"):
+        live_cloud(role="arn:aws:iam::1:role/r", region=None)
+
+
+def test_without_a_role_the_live_account_is_refused(no_aws: pytest.MonkeyPatch) -> None:
+    """The error names the role and both ways to give it; SAGEMAKER_ROLE is one."""
+    no_aws.setenv("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE")
+    no_aws.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    with pytest.raises(CloudError, match=r"expected the ARN of a role .*--aws-role or set SAGEMAKER_ROLE"):
+        live_cloud(role=None, region="us-east-1")
+    no_aws.setenv("SAGEMAKER_ROLE", "arn:aws:iam::1:role/r")
+    assert live_cloud(role=None, region="us-east-1").role == "arn:aws:iam::1:role/r"
+
+
+def test_a_profile_that_does_not_exist_is_named(no_aws: pytest.MonkeyPatch) -> None:
+    """Botocore's own error is translated, with what to do."""
+    no_aws.setenv("AWS_PROFILE", "nosuch")
+    with pytest.raises(CloudError, match=r"profile.*nosuch.*unset AWS_PROFILE"):
+        live_cloud(role="r", region="us-east-1")
+
+
+def test_a_missing_sdk_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the SageMaker SDK the error says which extra to install."""
+    import sys
+
+    monkeypatch.setitem(sys.modules, "sagemaker", None)
+    with pytest.raises(CloudError, match=r"expected the SageMaker SDK 2.x.*pip install 'byom-harness\[aws\]'"):
+        import_sagemaker()
+
+
+def test_importing_the_sdk_leaves_the_environment_as_it_was(no_aws: pytest.MonkeyPatch) -> None:
+    """What is hidden from the SDK while it is imported is back afterwards."""
+    import os
+
+    no_aws.setenv("AWS_PROFILE", "nosuch")
+    before = {name: value for name, value in os.environ.items() if name.startswith("AWS_")}
+    import_sagemaker()
+    assert {name: value for name, value in os.environ.items() if name.startswith("AWS_")} == before
