@@ -5,10 +5,12 @@ SHELL := /bin/bash
 
 VENV := .venv
 BIN := $(VENV)/bin
+PACKAGES := $(VENV)/.packages
 STAMP := $(VENV)/.complete
+PIP := $(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check
 
 # Written last, so a set-up that was interrupted starts again.
-$(STAMP): constraints.txt build-constraints.txt pyproject.toml
+$(PACKAGES): constraints.txt build-constraints.txt
 	@python=""; \
 	for candidate in $(PYTHON) python3.11 python3.12 python3 python; do \
 	  if "$$candidate" -c 'import sys; sys.exit(sys.version_info[:2] not in ((3, 11), (3, 12)))' 2>/dev/null; \
@@ -20,10 +22,14 @@ $(STAMP): constraints.txt build-constraints.txt pyproject.toml
 	echo "Setting up $(VENV) with $$("$$python" --version): pinned packages, about a minute, once"; \
 	rm -rf $(VENV); \
 	"$$python" -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check pip==26.3
-	@PIP_BUILD_CONSTRAINT=build-constraints.txt $(BIN)/pip install --quiet --require-hashes --requirement constraints.txt
-	@$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
-	@touch $(STAMP)
+	@$(PIP) pip==26.3
+	@PIP_BUILD_CONSTRAINT=build-constraints.txt $(PIP) --require-hashes --requirement constraints.txt
+	@touch $@
+
+# The project itself, anew whenever its entry points may have changed.
+$(STAMP): $(PACKAGES) pyproject.toml
+	@PYTHONWARNINGS=ignore $(PIP) --no-deps --no-build-isolation --editable .
+	@touch $@
 
 .PHONY: help
 help: ## Show this list
