@@ -78,14 +78,17 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     """Say beforehand what a live run may cost."""
     live = [item for item in session.items if item.get_closest_marker("aws")]
     endpoints = {_setting(item) for item in live if "endpoint" in getattr(item, "fixturenames", ())}
-    reporter = session.config.pluginmanager.getplugin("terminalreporter")
-    if endpoints and reporter is not None:
-        kind = session.config.getoption("--aws-instance-type")
-        reporter.write_line(
-            f"byom: live AWS: {len(endpoints)} endpoint(s) on {kind}, one instance each, billed from their creation "
-            f"until their tests are done and they are deleted; prices: https://aws.amazon.com/sagemaker/pricing/",
-            yellow=True,
-        )
+    if endpoints:
+        _announce_cost(session.config, f"{len(endpoints)} endpoint(s)")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_node_collection_finished(node: Any, ids: list[str]) -> None:
+    """The same in the controller of pytest-xdist, which collects nothing itself and knows tests by their names."""
+    state = HarnessSession.of(node.config)
+    if not state.live and any("[live" in name for name in ids):
+        state.live = True  # so that it is said once
+        _announce_cost(node.config, "up to one endpoint per setting and worker")
 
 
 @pytest.hookimpl(wrapper=True)
@@ -132,3 +135,14 @@ def pytest_testnodedown(node: Any, error: object) -> None:
 def _setting(item: pytest.Item) -> tuple[Path, str]:
     callspec = getattr(item, "callspec", None)
     return item.path, str(callspec.params.get("hyperparameters")) if callspec else ""
+
+
+def _announce_cost(config: pytest.Config, endpoints: str) -> None:
+    reporter = config.pluginmanager.getplugin("terminalreporter")
+    if reporter is not None:
+        kind = config.getoption("--aws-instance-type")
+        reporter.write_line(
+            f"byom: live AWS: {endpoints} on {kind}, one instance each, billed from their creation "
+            f"until their tests are done and they are deleted; prices: https://aws.amazon.com/sagemaker/pricing/",
+            yellow=True,
+        )

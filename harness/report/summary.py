@@ -65,7 +65,8 @@ class Board:
             mine.limits += [limit for limit in other.limits if limit not in mine.limits]
             mine.accuracies |= other.accuracies
             mine.seconds |= other.seconds
-            mine.endpoints |= other.endpoints
+            for kind, result in other.endpoints.items():  # each worker has endpoints of its own
+                mine.endpoints[kind] = f"{mine.endpoints[kind]}; {result}" if kind in mine.endpoints else result
 
 
 def as_table(rows: Iterable[Row]) -> str:

@@ -1,12 +1,14 @@
 """The simulated account's process: moto's application inside ours, behind werkzeug, on loopback.
 
 ``python -m harness.simulator.account_server FILE`` listens on a free port, writes its address to FILE, and ends with
-its owner (see `harness.simulator.supervisor.watch_owner`), taking every endpoint's server with it. It is a process of
-its own because moto makes boto3 sessions from the environment: here that holds nothing of the user's.
+its owner (see `harness.simulator.supervisor.watch_owner`), taking every endpoint's server and FILE's folder with
+it. It is a process of its own because moto makes boto3 sessions from the environment: here that holds nothing of the
+user's.
 """
 
 from __future__ import annotations
 
+import shutil
 import signal
 import sys
 import threading
@@ -32,6 +34,7 @@ def main(address_file: Path) -> None:
     finally:
         plane.endpoints.stop_all()
         server.shutdown()
+    shutil.rmtree(address_file.parent, ignore_errors=True)  # an owner that was killed cannot
 
 
 def _server() -> tuple[ControlPlane, Any]:

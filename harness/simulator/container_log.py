@@ -9,8 +9,7 @@ LOADED = "Model model loaded io_fd="
 the management API will do: both report a worker as ready as soon as its process runs."""
 
 _ANSWERED = "com.amazonaws.ml.mms.wlm.WorkerThread - Backend response time: "
-"""What the server logs at each answer of a worker, the first of which is to its request to load the model. A script may
-have turned logging down in the worker, and then there is no other sign."""
+"""What the server logs at each answer of a worker, the first of which is to its request to load the model."""
 
 _DIED = "Backend worker process died"
 _DISCONNECTED = "com.amazonaws.ml.mms.wlm.BatchAggregator - Load model failed: "
@@ -29,8 +28,16 @@ def worker_lines(log: str) -> list[str]:
 
 
 def has_loaded(log: str) -> bool:
-    """Whether a worker is done loading; see also `load_failure`."""
-    return _ANSWERED in log or any(line.startswith(LOADED) for line in worker_lines(log))
+    """Whether a worker says that it is done loading; see also `load_failure`."""
+    return any(line.startswith(LOADED) for line in worker_lines(log))
+
+
+def has_answered(log: str) -> bool:
+    """Whether the server says so: all there is to see if the script turned logging down in its process.
+
+    The server reads what the worker printed in another thread, so this may come before it.
+    """
+    return _ANSWERED in log
 
 
 def has_died(log: str) -> bool:
@@ -42,8 +49,8 @@ def load_failure(log: str) -> str:
     """Everything from the first traceback on that a worker printed before it said it was done loading, if it failed.
 
     The server's loader catches what the handler's ``initialize`` raises, logs it, and reports the model as loaded
-    (``mms/model_loader.py``, ``MmsModelLoader.load``): every prediction would then answer 503. A traceback that does not
-    begin there was logged by the script, which went on.
+    (``mms/model_loader.py``, ``MmsModelLoader.load``): every prediction would then answer 503. A traceback that
+    does not begin there was logged by the script, which went on.
     """
     lines = worker_lines(log)
     end = next((i for i, line in enumerate(lines) if line.startswith(LOADED)), len(lines))

@@ -151,7 +151,8 @@ class ControlPlane:
         answer = call(self._moto, aws_request.with_body(environ, operation, parameters))
         if answer.status != HTTPStatus.OK:
             error = answer.json()
-            raise Refusal(error.get("__type", "ValidationException"), error.get("message", ""), answer.status)
+            message = error.get("message") or error.get("Message", "")  # moto writes either
+            raise Refusal(error.get("__type", "ValidationException"), message, answer.status)
         return answer.json()
 
     def _object(self, method: str, url: str) -> Response:

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 START_SECONDS = 120.0
 _POLL_SECONDS = 0.05
+_LAG_SECONDS = 0.3
+"""What a worker printed may appear in the log that much later than what the server says about the worker."""
+
 _STOP_SECONDS = 15.0
 
 
@@ -147,14 +150,17 @@ class ModelServer:
         while time.monotonic() < deadline:
             running, log = self.is_running(), self.log()
             if container_log.has_died(log):
-                time.sleep(_POLL_SECONDS)  # for the rest of what it printed
-                failure = container_log.load_failure(self.log())
-                raise _load_error(failure or f"its process ended\n{container_log.tail(self.log())}")
-            if container_log.has_loaded(log) and (failure := container_log.load_failure(log)):
-                raise _load_error(failure)
+                time.sleep(_LAG_SECONDS)
+                raise _load_error(self.log())
             if not running:
                 raise ServingError(f"the model server ended while it was starting:\n{container_log.tail(log)}")
-            if container_log.has_loaded(log) and self._ping():
+            loaded = container_log.has_loaded(log)
+            if not loaded and container_log.has_answered(log):
+                time.sleep(_LAG_SECONDS)
+                loaded, log = True, self.log()
+            if loaded and container_log.load_failure(log):
+                raise _load_error(log)
+            if loaded and self._ping():
                 return
             time.sleep(_POLL_SECONDS)
         raise ServingError(
@@ -184,5 +190,7 @@ class ModelServer:
             connection.close()
 
 
-def _load_error(failure: str) -> ServingError:
-    return ServingError(f"the model cannot be loaded: {container_log.reason(failure)}\n{failure}")
+def _load_error(log: str) -> ServingError:
+    failure = container_log.load_failure(log)
+    why = container_log.reason(failure) if failure else "the model's process ended"
+    return ServingError(f"the model cannot be loaded: {why}\n{failure or container_log.tail(log)}")

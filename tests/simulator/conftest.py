@@ -1,0 +1,61 @@
+"""A mark for every process that these tests start, one simulated account, and tarballs of tiny models."""
+
+from __future__ import annotations
+
+import sys
+import uuid
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+# The writer of MXNet's file formats without MXNet lives with the tarball tests.
+sys.path.append(str(Path(__file__).parent.parent / "tarball"))
+
+from simulator_aws import Aws
+from simulator_models import Perceptron
+from simulator_processes import MARK, kill_marked, wait_until_gone
+
+from harness.simulator.account import REGION, ROLE, SimulatedAccount
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture(scope="session", autouse=True)
+def session_mark() -> Iterator[str]:
+    """The mark of everything that the test process starts itself; in the end nothing of it may be left."""
+    mark = uuid.uuid4().hex
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(MARK, mark)
+        yield mark
+    assert wait_until_gone(mark) == [], "the tests of the simulator left processes behind"
+
+
+@pytest.fixture
+def mark() -> Iterator[str]:
+    """A mark for one test's processes; whatever it left behind is killed, after the test has looked."""
+    mark = uuid.uuid4().hex
+    yield mark
+    kill_marked(mark)
+
+
+@pytest.fixture(scope="session")
+def plain_tarball(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """``Perceptron(0)`` with an empty script, so that the container's defaults serve it."""
+    return Perceptron().tarball(tmp_path_factory.mktemp("plain") / "model.tar.gz", inference="")
+
+
+@pytest.fixture(scope="session")
+def account() -> Iterator[SimulatedAccount]:
+    """A simulated account for all tests."""
+    with SimulatedAccount() as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def aws(account: SimulatedAccount) -> Aws:
+    """That account, through boto3."""
+    from harness.cloud.session import simulated_cloud
+
+    return Aws(simulated_cloud(account.url, role=ROLE, region=REGION))
