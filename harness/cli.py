@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-import threading
+import time
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -38,9 +38,8 @@ def serve(
     from harness.errors import HarnessError
     from harness.simulator.serve import serve_tarball
 
-    stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
+        signal.signal(number, _interrupt)
     typer.echo(f"Starting AWS's model server on {tarball} ...", err=True)
     try:
         with serve_tarball(tarball, port=port, entry_point=entry_point) as server:
@@ -48,17 +47,25 @@ def serve(
                 f"Serving at {server.url}, until Ctrl-C. Ask it, for instance:\n"
                 f"  curl -H 'Content-Type: application/json' -d @images.json {server.url}/invocations"
             )
-            while not stop.wait(0.2):
-                if not server.is_running():
-                    _fail(f"The model server has ended:\n{server.log()[-4000:]}")
+            while server.is_running():
+                time.sleep(0.2)
+            _fail(f"The model server has ended:\n{server.log()[-4000:]}")
     except HarnessError as error:
         _fail(str(error))
-    typer.echo("Stopped.", err=True)
+    except KeyboardInterrupt:
+        typer.echo("Stopped.", err=True)
 
 
 def main() -> None:
     """Entry point of the ``byom`` command."""
     app()
+
+
+def _interrupt(*_: object) -> NoReturn:
+    # The server is on its way out from here on; a second Ctrl-C must not keep it from getting there.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    raise KeyboardInterrupt
 
 
 def _fail(message: str) -> NoReturn:

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 Value = int | float | str | bool
 
+ENGINES = ("mxnet",)
+"""Names of the training engines, for ``Experiment(engine=...)`` and ``--engine``."""
+
 OPTIMIZER_DEFAULTS: Mapping[str, float] = {"learning_rate": 0.11, "momentum": 0.0, "wd": 0.0}
 """The optimizer's settings under MXNet's names; the notebook trains at learning rate 0.11."""
 
@@ -121,7 +124,8 @@ class Experiment:
         num_cpus: CPU contexts to train on, data parallel, when ``num_gpus`` is 0.
 
     Raises:
-        DeclarationError: any of these is out of range, the script is missing, or it defines no ``build_graph``.
+        DeclarationError: any of these is out of range, the engine is unknown, the script is missing, or it defines no
+            ``build_graph``.
     """
 
     name: str
@@ -154,6 +158,7 @@ class Experiment:
             raise DeclarationError(
                 f"experiment {self.name}: seeds repeat ({self.seeds}); a replicate needs its own seed"
             )
+        check_engine(self.engine)
         graph_parameters(self.entry_point)
 
     def trials(self, hyperparameters: Hyperparameters) -> tuple[Trial, ...]:
@@ -207,6 +212,16 @@ class Trial:
         """The hyperparameters that ``build_graph`` takes."""
         known = graph_parameters(self.experiment.entry_point)
         return {name: value for name, value in self.hyperparameters.items() if name in known}
+
+
+def check_engine(name: str) -> None:
+    """Refuse a name that is no engine's.
+
+    Raises:
+        DeclarationError: says which there are.
+    """
+    if name not in ENGINES:
+        raise DeclarationError(f"engine: expected one of {', '.join(ENGINES)}, found {name!r}")
 
 
 def graph_parameters(entry_point: Path) -> tuple[str, ...]:

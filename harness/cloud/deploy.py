@@ -67,9 +67,6 @@ def deploy(cloud: Cloud, artifact: Artifact, *, name: str, entry_point: Path) ->
 
 
 def _create(cloud: Cloud, artifact: Artifact, name: str, entry_point: Path, inventory: Inventory) -> None:
-    import boto3.exceptions
-    import botocore.exceptions
-
     sagemaker = import_sagemaker()
     try:
         bucket = cloud.sdk.default_bucket()
@@ -91,8 +88,8 @@ def _create(cloud: Cloud, artifact: Artifact, name: str, entry_point: Path, inve
             inventory.note(kind, name)
         # wait=True would sleep 30 seconds before the first look, and look for ever.
         model.deploy(1, cloud.instance_type, endpoint_name=name, wait=False)
-    except (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError, boto3.exceptions.Boto3Error) as error:
-        raise CloudError(f"deploying {name} to the {cloud.kind} account: {error}") from error
+    except Exception as error:  # the SDK repacks the tarball itself, and raises whatever tarfile, shutil or boto3 do
+        raise CloudError(f"deploying {name} to the {cloud.kind} account: {type(error).__name__}: {error}") from error
 
 
 def _wait_until_in_service(cloud: Cloud, name: str) -> None:

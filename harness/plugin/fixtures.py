@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from harness.plugin.selection import Account
 from harness.plugin.session import HarnessSession
 
 if TYPE_CHECKING:
@@ -90,10 +91,10 @@ def artifact(
         yield packed
 
 
-@pytest.fixture(scope="session", params=[pytest.param("simulated", id="simulated"), pytest.param("live", id="live")])
+@pytest.fixture(scope="session", params=list(Account), ids=[account.value for account in Account])
 def cloud(request: pytest.FixtureRequest) -> Iterator[Cloud]:
     """The account to deploy to: the simulated one, and under ``-m aws`` the user's own."""
-    if request.param == "live":
+    if request.param == Account.LIVE:
         yield _live_cloud(request)
         return
     from harness.cloud.session import simulated_cloud

@@ -48,12 +48,12 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(HarnessSession(config), NAME)
     if config.getoption("--engine"):
         from harness.errors import DeclarationError
-        from harness.train.engine import check_engine
+        from harness.experiment import check_engine
 
         try:
             check_engine(config.getoption("--engine"))
         except DeclarationError as error:
-            raise pytest.UsageError(f"--engine: {error}") from error
+            raise pytest.UsageError(f"--{error}") from error
 
 
 @pytest.hookimpl(tryfirst=True)  # before pytest deselects by -m

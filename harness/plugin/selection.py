@@ -6,12 +6,21 @@ test marked ``aws`` runs only if the ``-m`` expression selects it *because* of t
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from _pytest.mark.expression import Expression
 
 if TYPE_CHECKING:
     import pytest
+
+
+class Account(StrEnum):
+    """Values of the fixture ``cloud``, as they stand in a test's name."""
+
+    SIMULATED = "simulated"
+    LIVE = "live"
+
 
 PIPELINE = frozenset({"trained", "replicates", "artifact", "cloud", "endpoint", "predictor"})
 
@@ -27,7 +36,7 @@ def mark(item: pytest.Item) -> None:
 def is_live(item: pytest.Item) -> bool:
     """Whether an item's ``cloud`` is the live account."""
     callspec = getattr(item, "callspec", None)
-    return callspec is not None and callspec.params.get("cloud") == "live"
+    return callspec is not None and callspec.params.get("cloud") == Account.LIVE
 
 
 def opted_in(item: pytest.Item, expression: str) -> bool:

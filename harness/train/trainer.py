@@ -7,15 +7,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.errors import TrainingError
+from harness.experiment import check_engine
 from harness.result import TrainedModel
 from harness.train import checkpoint
 from harness.train.arrays import Arrays
-from harness.train.engine import engine_named
 from harness.train.progress import Progress, Silent
 from harness.train.scores import accuracy
 
 if TYPE_CHECKING:
     from harness.experiment import Dataset, Trial
+    from harness.train.engine import Engine
 
 AGREEMENT = 0.001
 """How far the reloaded checkpoint's accuracy may lie from what the engine saw last: a tenth of a point covers images on
@@ -49,7 +50,7 @@ class Trainer:
         return self._arrays[dataset]
 
     def _train(self, trial: Trial) -> TrainedModel:
-        engine = engine_named(self._engine or trial.experiment.engine)
+        engine = _engine_named(self._engine or trial.experiment.engine)
         arrays = self.arrays(trial.experiment.dataset)
         training = engine.train(trial, arrays, self._progress)
         with tempfile.TemporaryDirectory(prefix="byom-checkpoint-") as directory:
@@ -71,3 +72,10 @@ class Trainer:
             accuracy=scored,
             seconds=sum(epoch.seconds for epoch in training.history),
         )
+
+
+def _engine_named(name: str) -> Engine:
+    check_engine(name)
+    from harness.train.mxnet_engine import MXNetEngine
+
+    return MXNetEngine()

@@ -155,8 +155,10 @@ def test_labels_beyond_the_classes_are_refused(make_trial: Callable[..., Trial])
         ("def build_graph():\n    raise KeyError('x')", "build_graph.* failed: KeyError: 'x'"),
         ("import nothing_of_that_name\ndef build_graph(): pass", "importing .* failed: ModuleNotFoundError"),
         (
-            ("import mxnet as mx\ndef build_graph():\n"
-            "    return mx.sym.FullyConnected(mx.sym.var('data'), num_hidden=2)"),
+            (
+                "import mxnet as mx\ndef build_graph():\n"
+                "    return mx.sym.FullyConnected(mx.sym.var('data'), num_hidden=2)"
+            ),
             "one SoftmaxOutput at the end, found inputs data, fullyconnected0_weight.* and FullyConnected",
         ),
         (

@@ -99,6 +99,7 @@ def test_bad_grids_are_refused(axes: dict[str, Any], message: str) -> None:
         ({"batch_size": True}, "batch_size: expected a whole number"),
         ({"num_gpus": -1}, "num_gpus: expected a whole number of at least 0, found -1"),
         ({"num_cpus": 0}, "num_cpus: expected a whole number of at least 1, found 0"),
+        ({"engine": "torch"}, "engine: expected one of mxnet, found 'torch'"),
         ({"seeds": []}, "seeds is empty, so nothing would be trained"),
         ({"seeds": [1, 1]}, r"seeds repeat \(\(1, 1\)\)"),
         ({"seeds": [-1]}, "seed: expected a whole number of at least 0, found -1"),
