@@ -12,9 +12,9 @@ import pytest
 # The writer of MXNet's file formats without MXNet lives with the tarball tests.
 sys.path.append(str(Path(__file__).parent.parent / "tarball"))
 
+from marked_processes import MARK, kill_marked, wait_until_gone
 from simulator_aws import Aws
 from simulator_models import Perceptron
-from simulator_processes import MARK, kill_marked, wait_until_gone
 
 from harness.simulator.account import REGION, ROLE, SimulatedAccount
 

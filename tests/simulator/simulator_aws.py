@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from simulator_processes import wait_for
+from marked_processes import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 import tarball_parts as parts
+from marked_processes import Process, marked, wait_for
 from simulator_aws import BUCKET, Aws, refused, unique
 from simulator_models import IMAGES, JUNK, Perceptron, as_json
-from simulator_processes import Process, marked, wait_for
 
 from harness.errors import ServingError
 from harness.simulator import account as account_module

@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 import tarball_parts as parts
+from marked_processes import MARK, kill_marked, marked, wait_until_gone
 from simulator_models import IMAGES, Perceptron, as_json
-from simulator_processes import MARK, kill_marked, marked, wait_until_gone
 
 from harness.simulator.server_command import free_port
 

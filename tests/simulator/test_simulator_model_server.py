@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from marked_processes import LOOPBACK, Process, listening, marked, wait_for
 from simulator_models import BODIES, IMAGES, JUNK, Perceptron, as_json
-from simulator_processes import LOOPBACK, Process, listening, marked, wait_for
 
 from harness.errors import ArtifactError, ServingError
 from harness.simulator.model_server import ModelServer

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from simulator_processes import LOOPBACK, MARK, Process, kill_marked, listening, marked, wait_for, wait_until_gone
+from marked_processes import LOOPBACK, MARK, Process, kill_marked, listening, marked, wait_for, wait_until_gone
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
