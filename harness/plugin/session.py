@@ -35,6 +35,8 @@ class HarnessSession:
         self._numbers = itertools.count(1)
         self.run_id = secrets.token_hex(4)
         self.live = False
+        # Asked now, while pytest is configured: later its capturing stands between us and the terminal.
+        self._is_terminal = sys.__stdout__ is not None and sys.__stdout__.isatty()
 
     @staticmethod
     def of(config: pytest.Config) -> HarnessSession:
@@ -70,9 +72,8 @@ class HarnessSession:
 
         if hasattr(self._config, "workerinput") or self._config.get_verbosity() < 0:
             return Silent()
-        if sys.__stdout__ is not None and sys.__stdout__.isatty():
-            return Bar(sys.__stdout__, self._uncaptured)
-        return Lines(sys.__stdout__ or sys.stderr, self._uncaptured)
+        stream = sys.__stdout__ or sys.stderr
+        return Bar(stream, self._uncaptured) if self._is_terminal else Lines(stream, self._uncaptured)
 
     @contextmanager
     def _uncaptured(self) -> Iterator[None]:

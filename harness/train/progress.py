@@ -54,6 +54,7 @@ class Bar:
                 leave=False,
                 dynamic_ncols=True,
                 mininterval=0,
+                miniters=1,
             )
 
         def report(epoch: Epoch) -> None:
