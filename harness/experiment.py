@@ -29,7 +29,8 @@ OPTIMIZER_DEFAULTS: Mapping[str, float] = {"learning_rate": 0.11, "momentum": 0.
 """The optimizer's settings under MXNet's names; the notebook trains at learning rate 0.11."""
 
 _COUNTS = ("epochs", "batch_size")
-_NAME = re.compile(r"[a-z0-9](?:-?[a-z0-9]){0,39}")
+_TRAINER = (*OPTIMIZER_DEFAULTS, *_COUNTS)
+_NAME = re.compile(r"(?=.{1,40}$)[a-z0-9]+(?:-[a-z0-9]+)*")
 
 
 class Dataset(Protocol):
@@ -62,7 +63,12 @@ class Hyperparameters(Mapping[str, Value]):
     """
 
     def __init__(self, values: Mapping[str, Value] | None = None, /, **named: Value) -> None:
-        self._values: dict[str, Value] = {**(values or {}), **named}
+        given: dict[str, Any] = {**(values or {}), **named}
+        # numpy's numbers become Python's: they print alike and travel anywhere.
+        self._values: dict[str, Value] = {
+            name: value.item() if type(value).__module__ == "numpy" and getattr(value, "shape", None) == () else value
+            for name, value in given.items()
+        }
         for name, value in self._values.items():
             _check_hyperparameter(name, value)
 
@@ -76,10 +82,14 @@ class Hyperparameters(Mapping[str, Value]):
         return len(self._values)
 
     def __hash__(self) -> int:
-        return hash(frozenset(self._values.items()))
+        return hash(self._typed())
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Hyperparameters) and self._values == other._values
+        return isinstance(other, Hyperparameters) and self._typed() == other._typed()
+
+    def _typed(self) -> frozenset[tuple[str, type, Value]]:
+        """Names, types and values: a graph may take 0 and False, or 8 and 8.0, for different things."""
+        return frozenset((name, type(value), value) for name, value in self._values.items())
 
     def __str__(self) -> str:
         return ",".join(f"{name}={value}" for name, value in self._values.items()) or "defaults"
@@ -144,8 +154,13 @@ class Experiment:
                 f"experiment name: expected lower-case letters, digits and single hyphens, at most 40 of them, "
                 f"found {self.name!r}; it becomes part of AWS resource names"
             )
+        if not isinstance(self.entry_point, str | Path):
+            raise DeclarationError(f"entry_point: expected the path of a Python script, found {self.entry_point!r}")
+        if not isinstance(self.seeds, Iterable):
+            raise DeclarationError(f"seeds: expected a list of whole numbers, found {self.seeds!r}; such as range(5)")
         object.__setattr__(self, "entry_point", Path(self.entry_point).resolve())
         object.__setattr__(self, "seeds", tuple(self.seeds))
+        _check_dataset(self.dataset)
         for field, least in (("epochs", 1), ("batch_size", 1), ("num_gpus", 0), ("num_cpus", 1)):
             _check_count(field, getattr(self, field), least)
         if not self.seeds:
@@ -159,7 +174,12 @@ class Experiment:
                 f"experiment {self.name}: seeds repeat ({self.seeds}); a replicate needs its own seed"
             )
         check_engine(self.engine)
-        graph_parameters(self.entry_point)
+        both = [name for name in graph_parameters(self.entry_point) if name in _TRAINER]
+        if both:
+            raise DeclarationError(
+                f"entry point {self.entry_point}: build_graph() takes {', '.join(both)}, which the trainer takes too; "
+                f"rename the parameter"
+            )
 
     def trials(self, hyperparameters: Hyperparameters) -> tuple[Trial, ...]:
         """The replicates of one setting, one trial per seed, in the order of ``seeds``."""
@@ -180,10 +200,9 @@ class Trial:
 
     def __post_init__(self) -> None:
         graph = graph_parameters(self.experiment.entry_point)
-        trainer = (*OPTIMIZER_DEFAULTS, *_COUNTS)
-        unknown = [name for name in self.hyperparameters if name not in trainer and name not in graph]
+        unknown = [name for name in self.hyperparameters if name not in _TRAINER and name not in graph]
         if unknown:
-            known = ", ".join((*trainer, *graph))
+            known = ", ".join((*_TRAINER, *graph))
             raise DeclarationError(
                 f"experiment {self.experiment.name}: unknown hyperparameter {', '.join(unknown)}; the trainer and "
                 f"build_graph in {self.experiment.entry_point.name} know {known}"
@@ -263,12 +282,33 @@ def _check_hyperparameter(name: str, value: object) -> None:
         )
     if not isinstance(value, int | float | str | bool):
         raise DeclarationError(f"hyperparameter {name}: expected a number, a string or a bool, found {value!r}")
-    if isinstance(value, float) and not math.isfinite(value):
+    if not isinstance(value, str) and not _is_finite(value):
         raise DeclarationError(f"hyperparameter {name}: expected a finite number, found {value!r}")
     if name in _COUNTS:
         _check_count(name, value, 1)
     if name in OPTIMIZER_DEFAULTS and (isinstance(value, bool | str) or value < 0):
         raise DeclarationError(f"hyperparameter {name}: expected a number of at least 0, found {value!r}")
+
+
+def _is_finite(value: float) -> bool:
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # a whole number that no float can hold
+        return False
+
+
+def _check_dataset(dataset: object) -> None:
+    if not isinstance(getattr(dataset, "name", None), str) or not callable(getattr(dataset, "load", None)):
+        raise DeclarationError(
+            f"dataset: expected an object with a name and a load() method, found {dataset!r}; such as mnist()"
+        )
+    try:
+        hash(dataset)
+    except TypeError as error:
+        raise DeclarationError(
+            f"dataset {dataset!r}: expected a hashable value, as it is loaded once and looked up later, found {error}; "
+            f"declare its class with @dataclass(frozen=True), or eq=False"
+        ) from error
 
 
 def _check_count(name: str, value: object, least: int) -> None:

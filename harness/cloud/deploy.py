@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from harness.artifact import TARBALL
 from harness.cloud.cleanup import delete_all
 from harness.cloud.session import import_sagemaker
 from harness.errors import CloudError
@@ -83,7 +84,7 @@ def _create(cloud: Cloud, artifact: Artifact, name: str, entry_point: Path, inve
             code_location=f"s3://{bucket}/{name}",
             sagemaker_session=cloud.sdk,
         )
-        inventory.note(Kind.OBJECT, f"s3://{bucket}/{name}/{name}/{artifact.path.name}")
+        inventory.note(Kind.OBJECT, f"s3://{bucket}/{name}/{name}/{TARBALL}")
         for kind in (Kind.MODEL, Kind.ENDPOINT_CONFIG, Kind.ENDPOINT):
             inventory.note(kind, name)
         # wait=True would sleep 30 seconds before the first look, and look for ever.

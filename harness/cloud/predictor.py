@@ -62,7 +62,7 @@ class Predictor:
         Raises:
             CloudError: an unknown content type, no batch of images, an image over the limit, or the endpoint's error.
         """
-        batch = np.asarray(images, dtype=np.float32)
+        batch = _as_batch(images)
         if content_type not in _ENCODERS:
             raise CloudError(f"content type: expected one of {', '.join(CONTENT_TYPES)}, found {content_type!r}")
         if batch.ndim < 2 or len(batch) == 0:  # noqa: PLR2004 - images and at least one feature
@@ -70,7 +70,8 @@ class Predictor:
                 f"images: expected shape (n, ...) with n of at least 1, found {batch.shape}; "
                 f"a single image needs a first dimension of 1"
             )
-        return np.concatenate([self._ask(body, content_type) for body in payloads(batch, _ENCODERS[content_type])])
+        pieces = payloads(batch, _ENCODERS[content_type])
+        return np.concatenate([self._ask(body, count, content_type) for body, count in pieces])
 
     def classify(self, image: ArrayLike, content_type: str = JSON) -> list[Likelihood]:
         """Every label with its probability for one image of shape (...), the most likely first.
@@ -84,7 +85,7 @@ class Predictor:
             raise CloudError(f"labels: expected one for each of {len(probabilities)} classes, found {len(labels)}")
         return sorted(map(Likelihood, probabilities.tolist(), labels), reverse=True)
 
-    def _ask(self, body: bytes, content_type: str) -> NDArray[np.float64]:
+    def _ask(self, body: bytes, count: int, content_type: str) -> NDArray[np.float64]:
         import botocore.exceptions
 
         try:
@@ -95,17 +96,21 @@ class Predictor:
         except (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError) as error:
             raise CloudError(f"endpoint {self.endpoint_name}: {error}") from error
         try:
-            return np.array(json.loads(content), dtype=np.float64)
-        except ValueError as error:
+            rows = np.array(json.loads(content), dtype=np.float64)
+        except (TypeError, ValueError):
+            rows = np.empty(0)
+        if rows.ndim != 2 or len(rows) != count:  # noqa: PLR2004 - images and classes
             raise CloudError(
-                f"endpoint {self.endpoint_name}: expected rows of probabilities as JSON, found {content[:80]!r}"
-            ) from error
+                f"endpoint {self.endpoint_name}: expected {count} rows of probabilities as JSON, "
+                f"found {content[:80]!r} of shape {rows.shape}"
+            )
+        return rows
 
 
 def payloads(
     batch: NDArray[np.float32], encode: Callable[[NDArray[np.float32]], bytes], limit: int = PAYLOAD_LIMIT
-) -> Iterator[bytes]:
-    """``batch`` encoded in pieces of at most ``limit`` bytes each, in order; halved until they fit.
+) -> Iterator[tuple[bytes, int]]:
+    """``batch`` encoded in pieces of at most ``limit`` bytes, in order, each with how many images it holds.
 
     Raises:
         CloudError: one image alone is over the limit.
@@ -114,10 +119,12 @@ def payloads(
         yield from _halved(batch[start : start + _REQUEST_ROWS], encode, limit)
 
 
-def _halved(batch: NDArray[np.float32], encode: Callable[[NDArray[np.float32]], bytes], limit: int) -> Iterator[bytes]:
+def _halved(
+    batch: NDArray[np.float32], encode: Callable[[NDArray[np.float32]], bytes], limit: int
+) -> Iterator[tuple[bytes, int]]:
     body = encode(batch)
     if len(body) <= limit:
-        yield body
+        yield body, len(batch)
         return
     if len(batch) == 1:
         raise CloudError(
@@ -127,6 +134,13 @@ def _halved(batch: NDArray[np.float32], encode: Callable[[NDArray[np.float32]], 
     middle = len(batch) // 2
     yield from _halved(batch[:middle], encode, limit)
     yield from _halved(batch[middle:], encode, limit)
+
+
+def _as_batch(images: ArrayLike) -> NDArray[np.float32]:
+    try:
+        return np.asarray(images, dtype=np.float32)
+    except (TypeError, ValueError) as error:
+        raise CloudError(f"images: expected an array of numbers: {error}") from error
 
 
 def _to_json(batch: NDArray[np.float32]) -> bytes:

@@ -77,7 +77,7 @@ def live_cloud(*, role: str | None, region: str | None, instance_type: str = INS
     Raises:
         CloudError: no credentials, no region or no role; names what is missing.
     """
-    import boto3
+    boto3 = import_boto3()
     import botocore.exceptions
 
     try:
@@ -107,16 +107,19 @@ def redirected_session(url: str, region: str) -> Any:
         raise CloudError(
             f"simulated account: expected an address on 127.0.0.1, found {url!r}; pass SimulatedAccount.url"
         )
-    import boto3
+    boto3 = import_boto3()
     import botocore.session
+    from botocore.configprovider import BOTOCORE_DEFAUT_SESSION_VARIABLES
 
-    # Each variable of the environment or of a file that could lead elsewhere, or fail before a request is made (a
-    # profile that does not exist, a certificate bundle that is not there), is given a value that does nothing.
-    nothing = ("profile", "ca_bundle", "endpoint_url", "sts_regional_endpoints")
-    variables: dict[str, tuple[None, None, str | None, None]] = dict.fromkeys(nothing, (None, None, None, None))
+    # Every setting keeps botocore's own default, and is looked up neither in the environment nor in a file: one could
+    # lead elsewhere, or fail before a request is made, like a profile that does not exist.
+    settings: dict[str, tuple[Any, ...]] = {
+        name: (None, None, default, conversion)
+        for name, (_, _, default, conversion) in BOTOCORE_DEFAUT_SESSION_VARIABLES.items()
+    }
     for name in ("config_file", "credentials_file"):
-        variables[name] = (None, None, os.devnull, None)
-    core = botocore.session.Session(session_vars=variables)
+        settings[name] = (None, None, os.devnull, None)
+    core = botocore.session.Session(session_vars=settings)
     core.set_credentials("simulated", "simulated", "simulated")
     core.set_config_variable("ignore_configured_endpoint_urls", True)
     core.register("before-send", _Redirect(url))
@@ -142,6 +145,22 @@ class _Redirect:
         request.headers["Host"] = original.netloc
         request.url = urlunsplit(original._replace(scheme=self._target.scheme, netloc=self._target.netloc))
         return self._http.send(request)
+
+
+def import_boto3() -> Any:
+    """boto3.
+
+    Raises:
+        CloudError: it is not installed.
+    """
+    try:
+        import boto3
+    except ImportError as error:
+        raise CloudError(
+            f"expected boto3, found none that can be imported ({error}); "
+            f"install it with: pip install 'byom-harness[aws]'"
+        ) from error
+    return boto3
 
 
 def import_sagemaker() -> Any:

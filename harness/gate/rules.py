@@ -58,8 +58,15 @@ def judge(replicates: Replicates, rules: Sequence[Rule]) -> Verdict:
     """Ask every rule, and collect all reasons.
 
     Raises:
-        DeclarationError: no rule was given: a gate without one would let everything pass.
+        DeclarationError: no rule was given, or not every replicate: such a gate would let pass what it never saw.
     """
+    trials = [model.trial for model in replicates]
+    settings = {(trial.experiment.name, trial.hyperparameters) for trial in trials}
+    if len(settings) > 1 or sorted(trial.seed for trial in trials) != sorted(trials[0].experiment.seeds):
+        raise DeclarationError(
+            f"gate: expected every replicate of one setting, seeds {', '.join(map(str, trials[0].experiment.seeds))}, "
+            f"found {', '.join(map(str, trials))}; pass the fixture replicates"
+        )
     if not rules:
         raise DeclarationError("gate: expected at least one rule, found none; for instance AccuracyFloor(0.95)")
     reasons = (rule.reason(replicates) for rule in rules)

@@ -149,12 +149,10 @@ class Gate:
         """
         from harness.gate.rules import judge, refusal
 
-        trial = replicates[0].trial
         verdict = judge(replicates, rules)
-        row = self._session.row(trial.experiment, trial.hyperparameters)
-        row.limits += [rule for rule in verdict.rules if rule not in row.limits]
+        trial = replicates[0].trial
+        self._session.row(trial.experiment, trial.hyperparameters).limits[", ".join(verdict.rules)] = verdict.passed
         if not verdict.passed:
-            row.failed = True
             raise refusal(replicates, verdict)
 
 

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 MARKERS = (
     "local: runs on this machine alone, against the simulated account (set by the plugin)",
     "aws: runs against a real AWS account and costs money; only ever selected by -m aws (set by the plugin)",
+    "gpu: needs an accelerator",
+    "serving: starts AWS's model server",
+    "browser: needs a browser",
 )
 
 
@@ -66,6 +69,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     left_out: list[pytest.Item] = []
     for item in items:
         selection.mark(item)
+        if selection.is_live(item) and config.pluginmanager.has_plugin("timeout"):
+            # A real endpoint takes minutes to come up and longer to give up: deploying has a time limit of its own.
+            item.add_marker(pytest.mark.timeout(0))
         live = item.get_closest_marker("aws") is not None
         (left_out if live and not selection.opted_in(item, expression) else kept).append(item)
     if left_out:
@@ -89,6 +95,22 @@ def pytest_xdist_node_collection_finished(node: Any, ids: list[str]) -> None:
     if not state.live and any("[live" in name for name in ids):
         state.live = True  # so that it is said once
         _announce_cost(node.config, "up to one endpoint per setting and worker")
+
+
+@pytest.hookimpl(trylast=True)  # after the fixtures are set up
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Refuse to test one class's experiment with another one's model: pytest keeps one per module."""
+    values = getattr(item, "funcargs", {})
+    declared = values.get("experiment"), values.get("hyperparameters")
+    models = [values.get("trained"), *(values.get("replicates") or ())]
+    for trial in (getattr(model, "trial", None) for model in models):
+        if trial is not None and None not in declared and (trial.experiment, trial.hyperparameters) != declared:
+            from harness.errors import DeclarationError
+
+            raise DeclarationError(
+                f"{item.nodeid}: expected one experiment per module, found another than the one that was trained here "
+                f"({trial}); move it to a module of its own"
+            )
 
 
 @pytest.hookimpl(wrapper=True)

@@ -35,6 +35,7 @@ class HarnessSession:
         self._numbers = itertools.count(1)
         self.run_id = secrets.token_hex(4)
         self.live = False
+        self._experiments: dict[str, Experiment] = {}
         # Asked now, while pytest is configured: later its capturing stands between us and the terminal.
         self._is_terminal = sys.__stdout__ is not None and sys.__stdout__.isatty()
 
@@ -60,7 +61,19 @@ class HarnessSession:
         return Board()
 
     def row(self, experiment: Experiment, hyperparameters: Hyperparameters) -> Row:
-        """The row of a setting."""
+        """The row of a setting.
+
+        Raises:
+            DeclarationError: two experiments of a session have one name, so their rows would be mixed up.
+        """
+        known = self._experiments.setdefault(experiment.name, experiment)
+        if _identity(known) != _identity(experiment):
+            from harness.errors import DeclarationError
+
+            raise DeclarationError(
+                f"experiment {experiment.name}: expected a name of its own, found two different experiments called so "
+                f"({known.entry_point.name}, {experiment.entry_point.name}); rename one"
+            )
         return self.board.row(experiment.name, str(hyperparameters))
 
     def resource_name(self, experiment: Experiment) -> str:
@@ -85,3 +98,9 @@ class HarnessSession:
                 reporter.ensure_newline()
                 reporter.flush()
             yield
+
+
+def _identity(experiment: Experiment) -> tuple[object, ...]:
+    """What makes two experiments the same, were they made twice by a fixture; a data set counts by its name."""
+    of = experiment
+    return of.entry_point, of.dataset.name, of.epochs, of.batch_size, of.seeds, of.engine, of.num_gpus, of.num_cpus

@@ -19,8 +19,7 @@ class Row:
         engine: what trained it.
         accuracies: seed to test accuracy.
         seconds: seed to training time.
-        limits: the rules of its gates, in words.
-        failed: whether a gate refused it.
+        limits: the rules of each gate, in words, to whether they passed.
         artifact: short digest of its tarball.
         endpoints: kind of account to what became of the endpoint there.
     """
@@ -30,8 +29,7 @@ class Row:
     engine: str = ""
     accuracies: dict[str, float] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
-    limits: list[str] = field(default_factory=list)
-    failed: bool = False
+    limits: dict[str, bool] = field(default_factory=dict)
     artifact: str = ""
     endpoints: dict[str, str] = field(default_factory=dict)
 
@@ -61,8 +59,8 @@ class Board:
             mine = self.row(other.experiment, other.hyperparameters)
             mine.engine = mine.engine or other.engine
             mine.artifact = mine.artifact or other.artifact
-            mine.failed = mine.failed or other.failed
-            mine.limits += [limit for limit in other.limits if limit not in mine.limits]
+            for limit, passed in other.limits.items():
+                mine.limits[limit] = passed and mine.limits.get(limit, True)
             mine.accuracies |= other.accuracies
             mine.seconds |= other.seconds
             for kind, result in other.endpoints.items():  # each worker has endpoints of its own
@@ -92,7 +90,7 @@ def _cells(row: Row) -> tuple[str, ...]:
         row.hyperparameters,
         row.engine or "-",
         " ".join(f"{accuracy:.4f}" for accuracy in row.accuracies.values()) or "-",
-        f"{', '.join(row.limits)}{' FAILED' if row.failed else ''}" or "-",
+        ", ".join(limit if passed else f"{limit} FAILED" for limit, passed in row.limits.items()) or "-",
         f"{sum(row.seconds.values()):.1f}" if row.seconds else "-",
         row.artifact or "-",
         ", ".join(f"{kind}: {result}" for kind, result in row.endpoints.items()) or "-",

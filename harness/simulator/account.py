@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import shutil
+import site
 import subprocess
 import sys
 import tempfile
@@ -81,7 +82,7 @@ class SimulatedAccount:
     def _spawn(self) -> None:
         with (self._folder / "account.log").open("wb") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "harness.simulator.account_server", str(self._folder / "address")],
+                [sys.executable, "-P", "-m", "harness.simulator.account_server", str(self._folder / "address")],
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -104,11 +105,13 @@ class SimulatedAccount:
 
 
 def _environment(folder: Path) -> dict[str, str]:
-    """This process's environment without anything of AWS's: moto would make boto3 sessions of it."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
-    nowhere = {
-        "AWS_CONFIG_FILE": os.devnull,
-        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+    """Built from nothing: AWS's settings would change moto's boto3 sessions, and moto has variables of its own."""
+    kept = ("LANG", "LC_ALL", "LD_LIBRARY_PATH", "PATH", "PYTHONPATH", "TMPDIR")
+    return {
+        **{name: value for name, value in os.environ.items() if name in kept or name.startswith("BYOM_")},
+        **dict.fromkeys(("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"), os.devnull),
         "AWS_EC2_METADATA_DISABLED": "true",
+        "HOME": str(folder),
+        "PYTHONUSERBASE": site.getuserbase(),  # follows HOME otherwise, and with it what pip installed --user
+        "PYTHONWARNINGS": "ignore",
     }
-    return {**kept, **nowhere, "HOME": str(folder), "PYTHONWARNINGS": "ignore"}

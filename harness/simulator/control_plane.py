@@ -49,7 +49,7 @@ class ControlPlane:
         """The WSGI entry."""
         path = environ.get("PATH_INFO", "")
         try:
-            if "runtime.sagemaker" in environ.get("HTTP_HOST", "") and path.startswith("/endpoints/"):
+            if "sagemaker" in environ.get("HTTP_HOST", "") and path.startswith("/endpoints/"):
                 return self._invoke(environ, path).send(start_response)
             handler = self._operations.get(aws_request.operation(environ))
             if handler is not None:

@@ -28,7 +28,7 @@ def serve_tarball(tarball: Path, *, port: int | None = None, entry_point: Path |
         tarball: a ``model.tar.gz``; verified first.
         port: where to listen on 127.0.0.1; a free port unless one is given.
         entry_point: the script to serve with: a file, or the name of one in the tarball's ``code/``. Without it the
-            only script there is used, or the container's defaults if there is none.
+            container's default name there (``inference.py``) is used, or the only script, or none if there is none.
 
     Raises:
         ArtifactError: the tarball could not be served; lists why.
@@ -53,12 +53,14 @@ def _install_script(code: Path, entry_point: Path | None) -> str:
     if entry_point is not None:
         if entry_point.is_file():
             shutil.copyfile(entry_point, code / entry_point.name)
-        elif entry_point.name not in scripts:
+        elif str(entry_point) not in scripts:
             raise ServingError(
                 f"entry point {entry_point}: expected a file, or one of the tarball's scripts "
                 f"({', '.join(scripts) or 'it has none'}), found neither"
             )
         return entry_point.name
+    if _DEFAULT_SCRIPT in scripts:
+        return _DEFAULT_SCRIPT
     if len(scripts) > 1:
         raise ServingError(
             f"expected one script in {CODE}/, found {', '.join(scripts)}; choose one with --entry-point NAME"

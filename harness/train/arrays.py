@@ -91,10 +91,10 @@ class Arrays:
 
 
 def _as_float32(name: str, key: str, array: NDArray[Any]) -> NDArray[np.float32]:
-    try:
-        result: NDArray[np.float32] = np.ascontiguousarray(array, dtype=np.float32)
-    except (TypeError, ValueError) as error:
-        raise TrainingError(f"data set {name}: expected {key} to be an array of numbers: {error}") from error
+    found = np.asarray(array)
+    if found.dtype.kind not in "buif":
+        raise TrainingError(f"data set {name}: expected {key} to be an array of numbers, found dtype {found.dtype}")
+    result: NDArray[np.float32] = np.ascontiguousarray(found, dtype=np.float32)
     if result.size == 0:
         raise TrainingError(f"data set {name}: {key} is empty; give it at least one example")
     if not np.isfinite(result).all():

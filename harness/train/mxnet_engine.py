@@ -74,6 +74,7 @@ class _Loop:
         _check_finite(self._trial, number, probabilities)
         label = self._arrays.train_label[order]
         validation = self._forward_all(self._test)
+        _check_finite(self._trial, number, validation, updating=False)
         return Epoch(
             number=number,
             train_accuracy=accuracy(probabilities, label),
@@ -169,10 +170,12 @@ def _output_classes(trial: Trial, symbol: Any, data_shape: tuple[int, ...]) -> i
     return int(outputs[0][1])
 
 
-def _check_finite(trial: Trial, epoch: int, probabilities: NDArray[np.float32]) -> None:
-    if not np.isfinite(probabilities).all():
-        first = int(np.argmin(np.isfinite(probabilities).all(axis=1))) // trial.batch_size + 1
+def _check_finite(trial: Trial, epoch: int, probabilities: NDArray[np.float32], *, updating: bool = True) -> None:
+    """Refuse predictions that are no numbers; each update is seen by the predictions after it."""
+    finite = np.isfinite(probabilities).all(axis=1)
+    if not finite.all():
+        where = f"update {int(finite.argmin()) // trial.batch_size + 1}" if updating else "after its last update"
         raise TrainingError(
-            f"{trial}: the loss is no longer a number, first in epoch {epoch}, update {first}: training diverged; "
+            f"{trial}: the loss is no longer a number, first in epoch {epoch}, {where}: training diverged; "
             f"lower the learning rate (now {trial.optimizer_settings['learning_rate']:g})"
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,19 +30,20 @@ class Trainer:
     def __init__(self, progress: Progress | None = None, engine: str | None = None) -> None:
         self._progress = progress or Silent()
         self._engine = engine
-        self._models: dict[Trial, TrainedModel] = {}
+        self._models: dict[tuple[Trial, str], TrainedModel] = {}
         self._arrays: dict[Dataset, Arrays] = {}
 
     def train(self, trial: Trial) -> TrainedModel:
-        """The trained model of a trial, trained now unless this trainer has trained it before.
+        """The trained model of a trial, trained now unless this trainer has trained it, script and all, before.
 
         Raises:
             DataError: the data set cannot be had.
             TrainingError: see `harness.train.engine.Engine.train`.
         """
-        if trial not in self._models:
-            self._models[trial] = self._train(trial)
-        return self._models[trial]
+        key = trial, hashlib.sha256(trial.experiment.entry_point.read_bytes()).hexdigest()
+        if key not in self._models:
+            self._models[key] = self._train(trial)
+        return self._models[key]
 
     def arrays(self, dataset: Dataset) -> Arrays:
         """The checked arrays of a data set, loaded once."""

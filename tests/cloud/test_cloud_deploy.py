@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -75,7 +76,10 @@ def everything(cloud: Cloud) -> list[object]:
 
 def test_deploy_predict_delete(account: Cloud, packed: Artifact, script: Path, weights: dict[str, np.ndarray]) -> None:
     """The endpoint answers with the model's own probabilities by all three content types, and leaves nothing behind."""
-    deployment = deploy(account, packed, name="byom-test-good", entry_point=script)
+    kept = packed.path.with_name("kept-under-another-name.tar.gz")  # the SDK's copy is called model.tar.gz all the same
+    shutil.copyfile(packed.path, kept)
+    artifact = dataclasses.replace(packed, path=kept)
+    deployment = deploy(account, artifact, name="byom-test-good", entry_point=script)
     assert len(everything(account)) == 5  # model, config, endpoint, upload, the SDK's repacked upload
     images = np.random.default_rng(4).normal(size=(7, 1, 2, 2)).astype(np.float32)
     scores = np.exp(images.reshape(7, 4) @ weights["fc_weight"].T)

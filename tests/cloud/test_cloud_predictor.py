@@ -39,8 +39,9 @@ def decode(body: bytes, content_type: str, shape: tuple[int, ...]) -> Any:
 def test_payloads_hold_every_image_bit_for_bit(content_type: str, batch: Any, limit: int) -> None:
     """Whatever the split, decoding the pieces in order gives back every float32, and no piece is over the limit."""
     pieces = list(payloads(batch, _ENCODERS[content_type], limit=limit + 3000 * (content_type != NPY)))
-    assert all(len(piece) <= limit + 3000 * (content_type != NPY) for piece in pieces)
-    together = np.concatenate([decode(piece, content_type, batch.shape[1:]) for piece in pieces])
+    assert sum(count for _, count in pieces) == len(batch)
+    assert all(len(piece) <= limit + 3000 * (content_type != NPY) for piece, _ in pieces)
+    together = np.concatenate([decode(piece, content_type, batch.shape[1:]) for piece, _ in pieces])
     np.testing.assert_array_equal(together, batch)
 
 
@@ -79,6 +80,7 @@ def test_labels_default_to_numbers() -> None:
     [
         (np.zeros((1, 2)), "image/png", "content type: expected one of application/json, text/csv.*found 'image/png'"),
         (np.zeros(4), JSON, r"expected shape \(n, ...\) .*found \(4,\); a single image needs a first dimension of 1"),
+        (np.array([["a"]]), CSV, "images: expected an array of numbers"),
         (np.zeros((0, 4)), CSV, r"n of at least 1, found \(0, 4\)"),
     ],
 )
@@ -88,10 +90,11 @@ def test_what_cannot_be_sent_is_refused(images: Any, content_type: str, message:
         predictor(b"").predict(images, content_type)
 
 
-def test_an_answer_that_is_no_table_is_an_error() -> None:
-    """What the endpoint said is quoted."""
-    with pytest.raises(CloudError, match=r"endpoint some-endpoint: expected rows .*found b'<html>'"):
-        predictor(b"<html>").predict(np.zeros((1, 2)))
+@pytest.mark.parametrize("answer", [b"<html>", b"null", b'{"predictions": [[1]]}', b"[0.5]", b"[[0.5], [0.5]]"])
+def test_an_answer_that_is_no_row_per_image_is_an_error(answer: bytes) -> None:
+    """What the endpoint said is quoted, and a missing or a surplus row is never passed on."""
+    with pytest.raises(CloudError, match=r"endpoint some-endpoint: expected 1 rows of probabilities as JSON, found b'"):
+        predictor(answer).predict(np.zeros((1, 2)))
 
 
 def test_labels_must_match_the_classes() -> None:

@@ -25,16 +25,56 @@ def no_aws(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.MonkeyPatc
     return monkeypatch
 
 
-def test_a_hostile_environment_changes_nothing(account_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Profiles, endpoints, proxies and certificates of the environment have no part in a simulated session."""
-    for name in ("PROFILE", "ENDPOINT_URL", "ENDPOINT_URL_STS", "CA_BUNDLE"):
-        monkeypatch.setenv(f"AWS_{name}", "http://192.0.2.1:9/nowhere")
-    for name in ("HTTP_PROXY", "HTTPS_PROXY"):
+def test_no_setting_of_the_environment_has_a_part(account_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever variable botocore knows holds rubbish, and proxies and certificates lead nowhere: nothing changes."""
+    from botocore.configprovider import BOTOCORE_DEFAUT_SESSION_VARIABLES
+
+    for _, names, _, _ in BOTOCORE_DEFAUT_SESSION_VARIABLES.values():
+        for name in [names] if isinstance(names, str) else names or ():
+            monkeypatch.setenv(name, "http://192.0.2.1:9/nowhere")
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_STS"):
         monkeypatch.setenv(name, "http://192.0.2.1:9")
     session = redirected_session(account_url, "us-east-1")
     assert session.client("sts").get_caller_identity()["Account"] == "123456789012"
     explicit = session.client("sts", endpoint_url="https://sts.us-east-1.amazonaws.com")  # as the SDK makes it
     assert explicit.get_caller_identity()["Account"] == "123456789012"
+    assert session.client("s3").list_buckets()["Buckets"] is not None
+    assert session.client("sagemaker").list_models()["Models"] is not None
+
+
+def test_the_account_knows_nothing_of_the_users_files_and_variables(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A calendar.py in the working directory, and moto's own variables, do not reach the account's process."""
+    from harness.simulator.account import REGION, SimulatedAccount
+
+    (tmp_path / "calendar.py").write_text("raise SystemExit('the account imported a file of the user')")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("INITIAL_NO_AUTH_ACTION_COUNT", "0")
+    monkeypatch.setenv("S3_IGNORE_SUBDOMAIN_BUCKETNAME", "1")
+    with SimulatedAccount() as running:
+        s3 = redirected_session(running.url, REGION).client("s3")
+        s3.create_bucket(Bucket="a-bucket")
+        s3.put_object(Bucket="a-bucket", Key="key", Body=b"x")
+        assert s3.list_objects_v2(Bucket="a-bucket")["KeyCount"] == 1
+
+
+def test_an_endpoint_behind_another_host_name_is_no_other_endpoint(account_url: str) -> None:
+    """The FIPS host of the runtime is answered like the plain one, not with moto's canned body."""
+    session = redirected_session(account_url, "us-east-1")
+    fips = session.client("sagemaker-runtime", endpoint_url="https://runtime-fips.sagemaker.us-east-1.amazonaws.com")
+    with pytest.raises(fips.exceptions.ClientError, match="Endpoint nope of account 123456789012 not found"):
+        fips.invoke_endpoint(EndpointName="nope", Body=b"")
+
+
+def test_a_missing_boto3_is_named(monkeypatch: pytest.MonkeyPatch, account_url: str) -> None:
+    """Both kinds of account say which extra to install."""
+    import sys
+
+    monkeypatch.setitem(sys.modules, "boto3", None)
+    for make in (lambda: redirected_session(account_url, "us-east-1"), lambda: live_cloud(role=None, region=None)):
+        with pytest.raises(CloudError, match=r"expected boto3, .*pip install 'byom-harness\[aws\]'"):
+            make()
 
 
 @pytest.mark.parametrize("url", ["", "https://sagemaker.us-east-1.amazonaws.com", "http://192.0.2.1:80"])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 from tiny_experiment import ENTRY_POINT
@@ -40,6 +42,7 @@ def experiment(tmp_path_factory: pytest.TempPathFactory) -> Experiment:
 
 def replicates_with(experiment: Experiment, *accuracies: float) -> Replicates:
     """Models of these accuracies under the seeds 0, 1, ...; half of it was reached after the first of two epochs."""
+    experiment = dataclasses.replace(experiment, seeds=range(len(accuracies)))
     return Replicates([model_with(experiment, seed, accuracy) for seed, accuracy in enumerate(accuracies)])
 
 
@@ -110,6 +113,17 @@ def test_judge_passes_what_no_rule_refuses(experiment: Experiment) -> None:
     assert verdict.rules == ("accuracy >= 0.5",)
 
 
+def test_judge_refuses_some_of_the_replicates(experiment: Experiment) -> None:
+    """A slice of the replicates, or replicates of two settings, are not what the gate was meant for."""
+    both = replicates_with(experiment, 0.9, 0.5)
+    with pytest.raises(DeclarationError, match=r"every replicate of one setting, seeds 0, 1, found .*seed=0\]; pass"):
+        judge(Replicates(both[:1]), [AccuracyFloor(0.7)])
+    other = dataclasses.replace(both[1].trial, hyperparameters=Hyperparameters(learning_rate=0.3))
+    mixed = Replicates([both[0], dataclasses.replace(both[1], trial=other)])
+    with pytest.raises(DeclarationError, match="every replicate of one setting"):
+        judge(mixed, [AccuracyFloor(0.1)])
+
+
 def test_judge_refuses_a_gate_without_rules(experiment: Experiment) -> None:
     """A gate that was given nothing to check would let everything pass."""
     with pytest.raises(DeclarationError, match=r"at least one rule, found none; for instance AccuracyFloor\(0\.95\)"):
@@ -158,11 +172,15 @@ def test_boards_of_two_workers_merge() -> None:
     """Replicates of one setting that two workers trained end in one row, and other settings in rows of their own."""
     left, right, controller = Board(), Board(), Board()
     mine = left.row("tiny", "x=1")
-    mine.engine, mine.artifact, mine.failed = "mxnet", "abc", True
-    mine.accuracies, mine.seconds, mine.limits = {"0": 0.9}, {"0": 1.0}, ["accuracy >= 0.95"]
+    mine.engine, mine.artifact = "mxnet", "abc"
+    mine.accuracies, mine.seconds, mine.limits = {"0": 0.9}, {"0": 1.0}, {"accuracy >= 0.95": False}
     other = right.row("tiny", "x=1")
     other.engine = "mxnet"
-    other.accuracies, other.seconds, other.limits = {"0": 0.9, "1": 0.8}, {"0": 1.5, "1": 2.0}, ["accuracy >= 0.95"]
+    other.accuracies, other.seconds, other.limits = (
+        {"0": 0.9, "1": 0.8},
+        {"0": 1.5, "1": 2.0},
+        {"accuracy >= 0.95": True},
+    )
     other.endpoints = {"simulated": "in service after 3.0 s, deleted"}
     right.row("tiny", "x=2")
     controller.merge(left.to_plain())
@@ -174,8 +192,7 @@ def test_boards_of_two_workers_merge() -> None:
         engine="mxnet",
         accuracies={"0": 0.9, "1": 0.8},
         seconds={"0": 1.5, "1": 2.0},
-        limits=["accuracy >= 0.95"],
-        failed=True,
+        limits={"accuracy >= 0.95": False},
         artifact="abc",
         endpoints={"simulated": "in service after 3.0 s, deleted"},
     )
@@ -192,10 +209,10 @@ def test_merging_nothing_changes_nothing() -> None:
 
 def test_merging_does_not_share_state() -> None:
     """The controller's row is its own: filling it later does not reach back into what was sent."""
-    sent, board = [Row("tiny", "x=1", limits=["a"]).__dict__], Board()
+    sent, board = [Row("tiny", "x=1", limits={"a": True}).__dict__], Board()
     board.merge(sent)
-    board.row("tiny", "x=1").limits.append("b")
-    assert sent[0]["limits"] == ["a"]
+    board.row("tiny", "x=1").limits["b"] = True
+    assert sent[0]["limits"] == {"a": True}
 
 
 @pytest.mark.parametrize("worst", ["failed", "in service after 3.0 s, NOT deleted"])
@@ -221,8 +238,7 @@ def test_table_shows_every_column() -> None:
         engine="mxnet",
         accuracies={"0": 0.97, "1": 0.98765},
         seconds={"0": 1.04, "1": 2.0},
-        limits=["accuracy >= 0.99"],
-        failed=True,
+        limits={"accuracy >= 0.99": False},
         artifact="0123456789ab",
         endpoints={"simulated": "failed", "live": "in service after 300.0 s, deleted"},
     )

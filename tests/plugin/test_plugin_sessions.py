@@ -309,5 +309,5 @@ def test_unknown_engine_is_a_usage_error(tmp_path: Path) -> None:
     """``--engine nosuch`` ends with pytest's status for a wrong command line, before anything is collected."""
     ran = run(write(tmp_path, test_none=FIRST), "--engine", "nosuch")
     assert ran.code == pytest.ExitCode.USAGE_ERROR
-    ran.matches("ERROR: --engine: engine: expected one of *mxnet*, found 'nosuch'")
+    ran.matches("ERROR: --engine: expected one of *mxnet*, found 'nosuch'")
     assert "Traceback" not in ran.output

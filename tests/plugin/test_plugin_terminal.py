@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def on_a_terminal(folder: Path, *arguments: str) -> str:
-    """What a person sees of ``pytest ARGUMENTS`` on a terminal of 30 rows and 110 columns, control characters and all."""
+    """What ``pytest ARGUMENTS`` writes to a terminal of 30 rows and 110 columns, control characters and all."""
     master, slave = pty.openpty()
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 30, 110, 0, 0))
     command = [sys.executable, "-m", "pytest", *arguments]

@@ -22,6 +22,16 @@ if TYPE_CHECKING:
     from harness.train.engine import Training
 
 
+GRAPH = """
+import mxnet as mx
+
+def build_graph(hidden=8):
+    data = mx.sym.flatten(mx.sym.var("data"))
+    active = mx.sym.Activation(mx.sym.FullyConnected(data, num_hidden=hidden, name="fc1"), act_type="relu")
+    return mx.sym.SoftmaxOutput(mx.sym.FullyConnected(active, num_hidden=4, name="fc2"), name="softmax")
+"""
+
+
 def train(trial: Trial) -> Training:
     """What the engine makes of a trial."""
     dataset = trial.experiment.dataset
@@ -139,6 +149,26 @@ def test_divergence_is_told_at_once(make_trial: Callable[..., Trial]) -> None:
     """A learning rate that blows up is an error naming epoch, update and the rate, not a model of NaNs."""
     with pytest.raises(TrainingError, match=r"no longer a number, first in epoch 1, update \d+: .*now 1e\+20\)"):
         train(make_trial(learning_rate=1e20))
+
+
+def test_divergence_on_the_last_update_is_told(make_trial: Callable[..., Trial]) -> None:
+    """Weights that only the last update spoiled are found by the look at the test data."""
+    with pytest.raises(TrainingError, match="no longer a number, first in epoch 1, after its last update"):
+        train(make_trial(learning_rate=1e38, epochs=1, batch_size=530))
+
+
+def test_an_initializer_of_its_own_is_refused(make_trial: Callable[..., Trial]) -> None:
+    """A variable's init= is not ignored silently."""
+    own = "mx.sym.var('fc1_weight', init=mx.init.Xavier())"
+    graph = GRAPH.replace('num_hidden=hidden, name="fc1"', f'weight={own}, num_hidden=hidden, name="fc1"')
+    with pytest.raises(TrainingError, match="found init= on fc1_weight; remove it"):
+        train(make_trial(graph))
+
+
+def test_an_entry_point_may_hold_dataclasses(make_trial: Callable[..., Trial]) -> None:
+    """What imports in AWS's container imports here: dataclasses look their module up by its name."""
+    head = "from __future__ import annotations\nfrom dataclasses import dataclass\n@dataclass\nclass A:\n    x: int\n"
+    assert train(make_trial(head + GRAPH, epochs=1)).history
 
 
 def test_labels_beyond_the_classes_are_refused(make_trial: Callable[..., Trial]) -> None:

@@ -43,7 +43,7 @@ def test_fitting_arrays_become_float32() -> None:
         ({"test_data": np.zeros((3, 1, 3, 3))}, r"one shape, found \(1, 2, 2\) and \(1, 3, 3\)"),
         ({"train_data": np.zeros(6)}, r"expected train_data of shape \(examples, features, ...\), found \(6,\)"),
         ({"test_data": np.full((3, 1, 2, 2), np.nan)}, r"finite numbers in test_data, found nan at \(0, 0, 0, 0\)"),
-        ({"train_data": np.array([["a"] * 2] * 6)}, "expected train_data to be an array of numbers"),
+        ({"train_data": np.array([["a"] * 2] * 6)}, "expected train_data to be an array of numbers, found dtype <U1"),
     ],
 )
 def test_what_does_not_fit_is_named(replaced: dict[str, Any], message: str) -> None:

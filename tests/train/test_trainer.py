@@ -34,6 +34,16 @@ def test_a_trial_is_trained_once(make_trial: Callable[..., Trial]) -> None:
     assert model.probabilities.shape == (90, 4)
 
 
+def test_an_edited_script_is_trained_again(make_trial: Callable[..., Trial]) -> None:
+    """The entry point's content is part of what a trial is."""
+    one, trial = Trainer(), make_trial()
+    before = one.train(trial)
+    script = trial.experiment.entry_point
+    script.write_text(script.read_text().replace("hidden=8", "hidden=5"))
+    assert one.train(trial).checkpoint.parameters["fc1_bias"].shape == (5,)
+    assert before.checkpoint.parameters["fc1_bias"].shape == (8,)
+
+
 def test_a_checkpoint_that_does_not_hold_what_was_trained_is_refused(
     make_trial: Callable[..., Trial], monkeypatch: pytest.MonkeyPatch
 ) -> None:

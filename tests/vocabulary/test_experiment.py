@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness import Experiment, Hyperparameters, arrays, grid
+from harness import Experiment, Hyperparameters, arrays, grid, mnist
 from harness.errors import DeclarationError
 from harness.experiment import Trial, graph_parameters
 
@@ -23,6 +24,17 @@ DATA = arrays(
     test_data=np.zeros((2, 1)),
     test_label=np.zeros(2),
 )
+
+
+@dataclass
+class Unhashable:
+    """A data set as a plain dataclass, which Python makes unhashable."""
+
+    name: str = "d"
+
+    def load(self) -> dict[str, Any]:
+        """Nothing."""
+        return {}
 
 
 @pytest.fixture
@@ -44,6 +56,7 @@ def script(tmp_path: Path) -> Path:
         ({"epochs": 0}, "epochs: expected a whole number of at least 1, found 0"),
         ({"batch_size": 1.5}, "batch_size: expected a whole number of at least 1, found 1.5"),
         ({"hidden": [1]}, r"hidden: expected a number, a string or a bool, found \[1\]"),
+        ({"learning_rate": 10**400}, "learning_rate: expected a finite number, found 1000"),
         ({"seed": 1}, r"seed is not a hyperparameter: seeds are replicates .*Experiment\(seeds=range\(5\)\)"),
     ],
 )
@@ -94,6 +107,15 @@ def test_bad_grids_are_refused(axes: dict[str, Any], message: str) -> None:
     [
         ({"name": "Mnist MLP"}, "experiment name: expected lower-case letters.*found 'Mnist MLP'"),
         ({"name": "a" * 41}, "at most 40"),
+        ({"name": "a" + "-a" * 20}, "at most 40"),
+        ({"seeds": 5}, r"seeds: expected a list of whole numbers, found 5; such as range\(5\)"),
+        ({"entry_point": None}, "entry_point: expected the path of a Python script, found None"),
+        (
+            {"dataset": None},
+            r"dataset: expected an object with a name and a load\(\) method, found None; such as mnist",
+        ),
+        ({"dataset": mnist}, r"dataset: expected .*found <function mnist"),
+        ({"dataset": Unhashable()}, "expected a hashable value, .*eq=False"),
         ({"name": "-a"}, "experiment name"),
         ({"epochs": 0}, "epochs: expected a whole number of at least 1, found 0"),
         ({"batch_size": True}, "batch_size: expected a whole number"),
