@@ -10,5 +10,16 @@ from harness.data.mnist import mnist
 from harness.errors import HarnessError
 from harness.experiment import Dataset, Experiment, Hyperparameters, grid
 from harness.gate.rules import AccuracyFloor
+from harness.tarball.verify import load_artifact
 
-__all__ = ["AccuracyFloor", "Dataset", "Experiment", "HarnessError", "Hyperparameters", "arrays", "grid", "mnist"]
+__all__ = [
+    "AccuracyFloor",
+    "Dataset",
+    "Experiment",
+    "HarnessError",
+    "Hyperparameters",
+    "arrays",
+    "grid",
+    "load_artifact",
+    "mnist",
+]

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import time
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
+
+from harness.artifact import SHAPES
+
+if TYPE_CHECKING:
+    from harness.simulator.model_server import ModelServer
 
 app = typer.Typer(
     name="byom",
@@ -21,8 +27,20 @@ DEFAULT_PORT = 8080
 """Where AWS's containers listen."""
 
 
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        import importlib.metadata
+
+        typer.echo(f"byom {importlib.metadata.version('byom-harness')}")
+        raise typer.Exit
+
+
 @app.callback()
-def _group() -> None:
+def _group(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
     """Bring your own model: tools beside the pytest experiments."""
 
 
@@ -43,10 +61,7 @@ def serve(
     typer.echo(f"Starting AWS's model server on {tarball} ...", err=True)
     try:
         with serve_tarball(tarball, port=port, entry_point=entry_point) as server:
-            typer.echo(
-                f"Serving at {server.url}, until Ctrl-C. Ask it, for instance:\n"
-                f"  curl -H 'Content-Type: application/json' -d @images.json {server.url}/invocations"
-            )
+            typer.echo(_welcome(server))
             while server.is_running():
                 time.sleep(0.2)
             _fail(f"The model server has ended:\n{server.log()[-4000:]}")
@@ -59,6 +74,21 @@ def serve(
 def main() -> None:
     """Entry point of the ``byom`` command."""
     app()
+
+
+def _welcome(server: ModelServer) -> str:
+    """Where it listens, what it takes, and a command to try."""
+    [entry, *_] = json.loads((server.model_dir / SHAPES).read_text(encoding="utf-8"))
+    shape = entry["shape"][1:]
+    blank = "0.0"
+    for size in reversed([1, *shape]):
+        blank = f"[{blank}] * {size}"
+    return (
+        f"Serving at {server.url}, until Ctrl-C. POST {server.url}/invocations takes application/json, text/csv and\n"
+        f"application/x-npy: images of shape (n, {', '.join(map(str, shape))}). For instance:\n"
+        f"  python3 -c 'print({blank})' |\n"
+        f"    curl -sS -H 'Content-Type: application/json' -d @- {server.url}/invocations"
+    )
 
 
 def _interrupt(*_: object) -> NoReturn:

@@ -19,7 +19,17 @@ if TYPE_CHECKING:
 
 ROOT = Path(harness.__file__).parent
 
-EXPORTS = ["AccuracyFloor", "Dataset", "Experiment", "HarnessError", "Hyperparameters", "arrays", "grid", "mnist"]
+EXPORTS = [
+    "AccuracyFloor",
+    "Dataset",
+    "Experiment",
+    "HarnessError",
+    "Hyperparameters",
+    "arrays",
+    "grid",
+    "load_artifact",
+    "mnist",
+]
 
 Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 ROOT = Path(__file__).parent.parent
@@ -14,8 +15,10 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 RUN_BY = {
     "make local": ".ci/run",
     "make test": ".ci/run",
+    "python make_data.py": "tests/test_readme.py",
     "pytest -m local": "tests/test_readme.py",
     "pytest -m local -k 0.1": "tests/test_readme.py",
+    "pytest -m local --artifacts kept": "tests/plugin/test_plugin_sessions.py",
     "pytest -m aws": "tests/plugin/test_plugin_selection.py",
     "byom serve model.tar.gz": "tests/simulator/test_simulator_cli.py",
 }
@@ -39,22 +42,12 @@ def test_every_command_is_run_somewhere() -> None:
 
 @pytest.fixture(scope="module")
 def example(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the README's two files, and data for them."""
+    """A folder with the README's three files, the first of them run."""
     folder = tmp_path_factory.mktemp("readme")
-    for name in ("my_model.py", "test_my_model.py"):
+    for name in ("make_data.py", "my_model.py", "test_my_model.py"):
         [code] = re.findall(rf"```python\n# {name}\n(.*?)```", README, re.DOTALL)
         (folder / name).write_text(code, encoding="utf-8")
-    generator = np.random.default_rng(0)
-    centres = generator.normal(size=(3, 1, 4, 4))
-    labels = generator.integers(0, 3, 400)
-    images = (centres[labels] + generator.normal(scale=0.3, size=(400, 1, 4, 4))).astype(np.float32)
-    np.savez(
-        folder / "mine.npz",
-        train_data=images[:300],
-        train_label=labels[:300],
-        test_data=images[300:],
-        test_label=labels[300:],
-    )
+    subprocess.run([sys.executable, "make_data.py"], cwd=folder, check=True)
     return folder
 
 

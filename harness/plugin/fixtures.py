@@ -114,12 +114,18 @@ def endpoint(
 ) -> Iterator[Deployment]:
     """An endpoint in service with the artifact behind it; it and all that was made for it are deleted afterwards."""
     from harness.cloud.deploy import deploy
+    from harness.errors import HarnessError
 
     session = HarnessSession.of(request.config)
     endpoints = session.row(experiment, hyperparameters).endpoints
-    endpoints[cloud.kind] = "failed"
+    endpoints[cloud.kind] = "interrupted"
     name = session.resource_name(experiment)
-    deployment = deploy(cloud, artifact, name=name, entry_point=experiment.entry_point)
+    session.say(f"{experiment.name}[{hyperparameters}]: deploying to the {cloud.kind} account as {name}")
+    try:
+        deployment = deploy(cloud, artifact, name=name, entry_point=experiment.entry_point)
+    except HarnessError:
+        endpoints[cloud.kind] = "failed"
+        raise
     endpoints[cloud.kind] = f"in service after {deployment.seconds:.1f} s"
     yield deployment
     endpoints[cloud.kind] += ", NOT deleted"
@@ -182,4 +188,5 @@ def _live_cloud(request: pytest.FixtureRequest) -> Cloud:
             role=option("--aws-role"), region=option("--aws-region"), instance_type=option("--aws-instance-type")
         )
     except CloudError as error:
+        HarnessSession.of(request.config).refusal = str(error)
         pytest.skip(str(error))

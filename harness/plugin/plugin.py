@@ -29,7 +29,7 @@ QUIET = (
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Options of the harness."""
-    group = parser.getgroup("byom", "bring your own model")
+    group = parser.getgroup("byom", "byom: bring your own model")
     group.addoption("--engine", metavar="NAME", help="train with this engine, whatever the experiments name: mxnet")
     group.addoption("--artifacts", metavar="DIR", help="keep a copy of every model.tar.gz in this folder")
     group.addoption("--aws-role", metavar="ARN", help="with -m aws: the role that models run under (SAGEMAKER_ROLE)")
@@ -134,24 +134,33 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     """The table of what was trained, packed and deployed."""
     from harness.report.summary import as_table
 
-    rows = HarnessSession.of(config).board.rows()
+    session = HarnessSession.of(config)
+    rows, keep = session.board.rows(), config.getoption("--artifacts")
     if rows:
         terminalreporter.write_sep("=", "experiments")  # not section(), which does not end a line that is begun
         terminalreporter.write_line(as_table(rows))
+    if keep and any(row.artifact for row in rows):
+        terminalreporter.write_line(f"byom: tarballs kept in {keep}, each named after its experiment and artifact")
+    if session.refusal:
+        terminalreporter.write_line(f"byom: live tests were skipped: {session.refusal}", yellow=True)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """In a worker of pytest-xdist: send the table's rows to the controller."""
+    """In a worker of pytest-xdist: send the controller what it tells at the end."""
     output = getattr(session.config, "workeroutput", None)
     if output is not None:
-        output[NAME] = HarnessSession.of(session.config).board.to_plain()
+        state = HarnessSession.of(session.config)
+        output[NAME] = {"rows": state.board.to_plain(), "refusal": state.refusal}
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any, error: object) -> None:
-    """In the controller of pytest-xdist: take a worker's rows; one that was killed sends none."""
+    """In the controller of pytest-xdist: take what a worker has to tell; one that was killed sends nothing."""
     del error
-    HarnessSession.of(node.config).board.merge(getattr(node, "workeroutput", {}).get(NAME, ()))
+    state, sent = HarnessSession.of(node.config), getattr(node, "workeroutput", {}).get(NAME)
+    if sent:
+        state.board.merge(sent["rows"])
+        state.refusal = state.refusal or sent["refusal"]
 
 
 def _setting(item: pytest.Item) -> tuple[Path, str]:

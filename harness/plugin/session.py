@@ -28,6 +28,7 @@ class HarnessSession:
     Attributes:
         run_id: eight hexadecimal digits that are part of every AWS name this run makes.
         live: whether ``-m aws`` selected a test, the only way to a real account.
+        refusal: why no live account could be had, or "".
     """
 
     def __init__(self, config: pytest.Config) -> None:
@@ -35,6 +36,7 @@ class HarnessSession:
         self._numbers = itertools.count(1)
         self.run_id = secrets.token_hex(4)
         self.live = False
+        self.refusal = ""
         self._experiments: dict[str, Experiment] = {}
         # Asked now, while pytest is configured: later its capturing stands between us and the terminal.
         self._is_terminal = sys.__stdout__ is not None and sys.__stdout__.isatty()
@@ -80,10 +82,19 @@ class HarnessSession:
         """A new name for AWS resources, at most 63 characters: what, which run, which of its deployments."""
         return f"byom-{experiment.name}-{self.run_id}-{next(self._numbers)}"
 
+    def say(self, line: str) -> None:
+        """Tell what takes a while, where somebody reads along."""
+        if not self._is_silent():
+            with self._uncaptured():
+                print(line, file=sys.__stdout__, flush=True)
+
+    def _is_silent(self) -> bool:
+        return hasattr(self._config, "workerinput") or self._config.get_verbosity() < 0
+
     def _progress(self) -> Progress:
         from harness.train.progress import Bar, Lines, Silent
 
-        if hasattr(self._config, "workerinput") or self._config.get_verbosity() < 0:
+        if self._is_silent():
             return Silent()
         stream = sys.__stdout__ or sys.stderr
         return Bar(stream, self._uncaptured) if self._is_terminal else Lines(stream, self._uncaptured)

@@ -77,7 +77,7 @@ def as_table(rows: Iterable[Row]) -> str:
         "engine",
         "accuracy by seed",
         "limit",
-        "seconds",
+        "training s",
         "artifact",
         "endpoint",
     )

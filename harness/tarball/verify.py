@@ -14,11 +14,13 @@ Codes:
 from __future__ import annotations
 
 import ast
+import hashlib
 import warnings
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.artifact import CODE, PARAMETERS, SHAPES, SYMBOL, Problem
+from harness.artifact import CODE, PARAMETERS, SHAPES, SYMBOL, Artifact, Problem
 from harness.errors import ArtifactError
 from harness.tarball.graph import Graph, read_graph, read_shapes
 from harness.tarball.layout import layout_problems, member_problems, missing_problems
@@ -30,7 +32,6 @@ from harness.tarball.unpacked import LIMITS, Limits
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from pathlib import Path
 
 TEXT_LIMIT = 16 << 20
 """Bytes of a symbol, a shapes file or a script, which are read whole: ResNet-152's symbol has 0.3 MB."""
@@ -52,6 +53,20 @@ def check(path: Path, *, limits: Limits = LIMITS) -> None:
         raise ArtifactError(
             f"{where}: expected a tarball that SageMaker's MXNet container can serve, found {count}:\n{lines}"
         )
+
+
+def load_artifact(path: Path | str) -> Artifact:
+    """A ``model.tar.gz`` that exists already, as the fixture ``artifact`` gives one.
+
+    Raises:
+        ArtifactError: the container could not serve it; see `check`.
+    """
+    path = Path(path)
+    check(path)
+    with path.open("rb") as file:
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    names = tuple(member.path for member in members(path) if member.kind is Kind.FILE)
+    return Artifact(path=path, sha256=sha256, size=path.stat().st_size, members=names)
 
 
 def verify(path: Path, *, limits: Limits = LIMITS) -> list[Problem]:

@@ -49,7 +49,7 @@ class Bar:
             bar = tqdm(
                 total=trial.epochs,
                 desc=str(trial),
-                unit="epoch",
+                bar_format="{desc} epoch {n_fmt}/{total_fmt}{postfix} {bar}",  # figures first: terminals are narrow
                 file=self._stream,
                 leave=False,
                 dynamic_ncols=True,

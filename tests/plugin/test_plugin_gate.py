@@ -244,7 +244,7 @@ def test_table_shows_every_column() -> None:
     )
     head, _, first, second = as_table([full, Row("other", "defaults")]).splitlines()
     assert head.split("  ")[0] == "experiment"
-    for word in ("hyperparameters", "engine", "accuracy by seed", "limit", "seconds", "artifact", "endpoint"):
+    for word in ("hyperparameters", "engine", "accuracy by seed", "limit", "training s", "artifact", "endpoint"):
         assert word in head
     assert " ".join(first.split()) == (
         "tiny x=1 mxnet 0.9700 0.9877 accuracy >= 0.99 FAILED 3.0 0123456789ab "

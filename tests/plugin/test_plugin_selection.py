@@ -295,6 +295,7 @@ def test_a_live_run_without_an_account_is_skipped(tmp_path: Path, environment: d
     assert cost < test
     [skipped] = [line for line in ran.lines if line.startswith("SKIPPED")]
     assert fnmatch.fnmatchcase(skipped, f"* {missing}")
+    ran.matches(f"byom: live tests were skipped: {missing}")
     assert " experiments " not in ran.output
 
 
@@ -305,3 +306,4 @@ def test_workers_do_not_swallow_the_cost(tmp_path: Path) -> None:
     told = [number for number, line in enumerate(ran.lines) if line.startswith("byom: live AWS: up to one endpoint ")]
     assert len(told) == 1
     assert told[0] < next(number for number, line in enumerate(ran.lines) if line.startswith("SKIPPED"))
+    ran.matches("byom: live tests were skipped: live AWS: expected credentials, found none*")

@@ -6,6 +6,7 @@ import http.client
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -93,7 +94,16 @@ def runs(two_scripts: Path) -> Iterator[dict[str, Serving]]:
 
 def _first_lines(process: subprocess.Popen[str]) -> tuple[str, ...]:
     assert process.stdout is not None
-    return process.stdout.readline(), process.stdout.readline()
+    return tuple(process.stdout.readline() for _ in range(4))
+
+
+@pytest.mark.serving
+@pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl, which the suggested command uses")
+def test_serve_suggests_a_command_that_works(runs: dict[str, Serving]) -> None:
+    """Typed in as it is printed, it sends one blank image and gets one row of probabilities."""
+    done = subprocess.run(["bash", "-c", "".join(runs["killed"].lines[2:4])], capture_output=True, check=True)  # noqa: S607
+    [row] = json.loads(done.stdout)
+    assert sum(row) == pytest.approx(1, abs=1e-5)
 
 
 @pytest.mark.serving
@@ -101,7 +111,7 @@ def _first_lines(process: subprocess.Popen[str]) -> tuple[str, ...]:
 def test_serve_answers_until_it_is_told_to_stop(runs: dict[str, Serving], name: str) -> None:
     """The script chosen among two is served at the address that is told; Ctrl-C and SIGTERM end it all with code 0."""
     run = runs[name]
-    assert f"{run.url}/invocations" in run.lines[1]
+    assert f"POST {run.url}/invocations takes application/json" in run.lines[0]
     connection = http.client.HTTPConnection(run.url.removeprefix("http://"), timeout=60)
     connection.request("POST", "/invocations", as_json(IMAGES), {"Content-Type": "application/json"})
     with connection.getresponse() as answer:

@@ -84,7 +84,7 @@ def owners(plain_tarball: Path) -> Iterator[dict[str, Owner]]:
 def _start(tarball: Path, mark: str, what: str, end: str) -> subprocess.Popen[bytes]:
     command = [sys.executable, str(OWNER), str(tarball), what, end]
     pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
-    return subprocess.Popen(command, **pipes, env={**os.environ, MARK: mark})
+    return subprocess.Popen(command, **pipes, env={**os.environ, MARK: mark, "PYTHONPATH": str(OWNER.parents[1])})
 
 
 def _folders(process: subprocess.Popen[bytes]) -> tuple[Path, ...]:

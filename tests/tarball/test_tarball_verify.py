@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import io
 import re
 import subprocess
@@ -20,7 +21,7 @@ from harness.artifact import MODEL_FILES, PARAMETERS, SHAPES, SYMBOL
 from harness.errors import ArtifactError
 from harness.tarball import verify as module
 from harness.tarball.unpacked import Limits
-from harness.tarball.verify import SHOWN, check, verify
+from harness.tarball.verify import SHOWN, check, load_artifact, verify
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,6 +45,19 @@ def test_a_packed_model_passes(tarball: Path) -> None:
     """What `pack` writes, `verify` accepts."""
     assert verify(tarball) == []
     check(tarball)
+
+
+def test_a_tarball_that_exists_becomes_an_artifact(tmp_path: Path) -> None:
+    """Whatever packed it, its digest, size and members are those of the file; a broken one is refused."""
+    path = tmp_path / "old.tar.gz"
+    path.write_bytes(PACKED)
+    artifact = load_artifact(str(path))
+    assert (artifact.path, artifact.size) == (path, len(PACKED))
+    assert artifact.sha256 == hashlib.sha256(PACKED).hexdigest()
+    assert set(artifact.members) == {*MODEL_FILES, "code/mnist.py"}
+    path.write_bytes(PACKED[:-20])
+    with pytest.raises(ArtifactError, match="truncated"):
+        load_artifact(path)
 
 
 def test_a_tarball_as_the_sdk_repacks_it_passes(tarball: Path, model_dir: Path, script: Path) -> None:
