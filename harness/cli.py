@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from harness.artifact import SHAPES
-
 if TYPE_CHECKING:
     from harness.simulator.model_server import ModelServer
 
@@ -78,6 +76,8 @@ def main() -> None:
 
 def _welcome(server: ModelServer) -> str:
     """Where it listens, what it takes, and a command to try."""
+    from harness.artifact import SHAPES
+
     [entry, *_] = json.loads((server.model_dir / SHAPES).read_text(encoding="utf-8"))
     shape = entry["shape"][1:]
     blank = "0.0"

@@ -38,7 +38,7 @@ ROOMS: dict[str, frozenset[str]] = {
     "simulator": VOCABULARY | {"tarball.verify", "tarball.extract"},
     "canvas": VOCABULARY,
     "report": VOCABULARY,
-    "__init__": VOCABULARY | {"data", "gate"},  # the public face: what experiment modules name
+    "__init__": VOCABULARY | {"data", "gate", "tarball"},  # the public face: what experiment modules name
 }
 """Which rooms and modules a room may import, wherever the import stands. A room may always import its own."""
 
