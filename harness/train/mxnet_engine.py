@@ -139,18 +139,17 @@ def _bind(mx: Any, trial: Trial, symbol: Any, devices: list[Any], data_shape: tu
         arg_params={name: value for name, value in values.items() if name not in auxiliary},
         aux_params={name: value for name, value in values.items() if name in auxiliary},
     )
-    module.init_optimizer(optimizer=(optimizer := _optimizer(mx, trial)))
-    optimizer.set_wd_mult(
-        {}
-    )  # now that the module has told it the parameters' names: no decay but on weights and gammas
+    optimizer = _optimizer(mx, trial)
+    module.init_optimizer(optimizer=optimizer)
+    optimizer.set_wd_mult({})  # the module has told it the parameters' names: only weights and gammas decay
     return module
 
 
 def _optimizer(mx: Any, trial: Trial) -> Any:
     """SGD as ``Module.fit`` makes it, but for one update per parameter.
 
-    By default MXNet updates four parameters in one call (``multi_sgd_update``), whose kernel on the CPU takes three times
-    as long as ``sgd_update`` does for each of them, to the same bits.
+    By default MXNet updates four parameters in one call (``multi_sgd_update``), whose kernel takes three times as long
+    on the CPU as ``sgd_update`` does for each of them, with the same results.
     """
     optimizer = mx.optimizer.create("sgd", rescale_grad=1 / trial.batch_size, **trial.optimizer_settings)
     optimizer.aggregate_num = 1
