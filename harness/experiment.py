@@ -250,21 +250,20 @@ def graph_parameters(entry_point: Path) -> tuple[str, ...]:
         DeclarationError: no such file, not Python, or no ``build_graph`` at its top level.
     """
     try:
-        modified = entry_point.stat().st_mtime_ns
+        content = entry_point.read_bytes()
     except OSError as error:
         raise DeclarationError(
             f"entry point: expected a Python script at {entry_point}, found none ({error.strerror}); "
             f"pass the path of the script that defines build_graph()"
         ) from error
-    return _graph_parameters(entry_point, modified)
+    return _graph_parameters(entry_point, content)
 
 
 @functools.lru_cache(maxsize=64)
-def _graph_parameters(entry_point: Path, modified: int) -> tuple[str, ...]:
-    del modified  # part of the cache's key only: an edited script is read again
+def _graph_parameters(entry_point: Path, content: bytes) -> tuple[str, ...]:
     try:
-        tree = ast.parse(entry_point.read_bytes(), filename=str(entry_point))
-    except (OSError, SyntaxError, ValueError) as error:
+        tree = ast.parse(content, filename=str(entry_point))
+    except (SyntaxError, ValueError) as error:
         raise DeclarationError(f"entry point {entry_point}: cannot be read as Python: {error}") from error
     for node in tree.body:
         if isinstance(node, ast.FunctionDef) and node.name == "build_graph":
