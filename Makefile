@@ -68,7 +68,7 @@ aws: $(STAMP) ## Run the experiments against a real AWS account: costs money
 # Needs uv (https://docs.astral.sh/uv/) on the PATH; records names, versions and hashes, not where they came from.
 .PHONY: lock
 lock: ## Write constraints.txt anew from pyproject.toml
-	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header \
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
 	  --extra dev --no-emit-package byom-harness pyproject.toml --output-file constraints.txt
 
 .PHONY: clean

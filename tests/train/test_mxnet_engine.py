@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from small_graph import GRAPH
 
 from harness.errors import TrainingError
 from harness.train import compat
@@ -20,16 +21,6 @@ if TYPE_CHECKING:
 
     from harness.experiment import Trial
     from harness.train.engine import Training
-
-
-GRAPH = """
-import mxnet as mx
-
-def build_graph(hidden=8):
-    data = mx.sym.flatten(mx.sym.var("data"))
-    active = mx.sym.Activation(mx.sym.FullyConnected(data, num_hidden=hidden, name="fc1"), act_type="relu")
-    return mx.sym.SoftmaxOutput(mx.sym.FullyConnected(active, num_hidden=4, name="fc2"), name="softmax")
-"""
 
 
 def train(trial: Trial) -> Training:
