@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from harness.data.cache import Cache, cache_directory
+from harness.data.cache import Cache
 from harness.data.hub import MnistHub
 from harness.data.idx import read_idx
 from harness.data.mirror import Mirror
 from harness.data.sources import Directory, Source, fetch_verified
 from harness.errors import DeclarationError
+from harness.storage import cache_directory
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

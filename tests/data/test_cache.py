@@ -13,8 +13,9 @@ from pathlib import Path
 import platformdirs
 import pytest
 
-from harness.data.cache import Cache, cache_directory, write_atomically
+from harness.data.cache import Cache
 from harness.errors import DataError
+from harness.storage import cache_directory, write_atomically
 
 WORKER = """
 import hashlib, pathlib, sys
