@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from harness.artifact import CODE
 from harness.errors import ServingError
+from harness.train import cuda_libraries
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -111,6 +112,7 @@ def process_environment(folder: Path, declared: Mapping[str, str]) -> dict[str, 
         "PYTHONUSERBASE": site.getuserbase(),  # follows HOME otherwise, and with it what pip installed --user
         "PYTHONPATH": os.pathsep.join((str(_HERE / "worker_site"), str(folder / "ml" / "model" / CODE))),
         "SAGEMAKER_BASE_DIR": base,
+        **cuda_libraries.loader_environment(),  # AWS's handlers import MXNet by themselves
         # Marks of ours by which whoever started this run finds its processes.
         **{name: value for name, value in os.environ.items() if name.startswith("BYOM_")},
     }

@@ -65,7 +65,7 @@ def check_gpus(wanted: int, found: Sequence[Gpu], *, built_with_cuda: bool) -> N
     if not built_with_cuda:
         raise DeviceError(
             f"num_gpus={wanted}: the installed MXNet is a CPU build, found {', '.join(map(str, found[:wanted]))}; "
-            f"install mxnet-cu117 in its place, or set num_gpus=0"
+            f"replace it by byom-harness[mxnet-gpu] (docs/gpu.md), or set num_gpus=0"
         )
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from harness.errors import ServingError
 from harness.simulator import server_command
+from harness.train import cuda_libraries
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -96,6 +97,16 @@ def test_marks_of_the_harness_reach_the_server(monkeypatch: pytest.MonkeyPatch, 
     """``BYOM_*`` is handed on: by it a run's processes can be found."""
     monkeypatch.setenv("BYOM_TEST_SAYS", "here")
     assert server_command.process_environment(tmp_path, {})["BYOM_TEST_SAYS"] == "here"
+
+
+def test_a_gpu_builds_libraries_are_found_by_the_workers(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """AWS's handlers import MXNet in a process of their own: where CUDA's libraries are goes along."""
+    monkeypatch.setattr(cuda_libraries, "loader_environment", dict)
+    assert "LD_LIBRARY_PATH" not in server_command.process_environment(tmp_path, {})
+    found = {"LD_LIBRARY_PATH": "/packages/nvidia/cudnn/lib"}
+    monkeypatch.setattr(cuda_libraries, "loader_environment", lambda: found)
+    declared = {"LD_LIBRARY_PATH": "/elsewhere"}
+    assert server_command.process_environment(tmp_path, declared).items() >= found.items()
 
 
 def test_declared_variables_win_and_speak_of_the_containers_paths(tmp_path: Path) -> None:
