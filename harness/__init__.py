@@ -8,16 +8,32 @@ from __future__ import annotations
 from harness.data.arrays import arrays
 from harness.data.mnist import mnist
 from harness.errors import HarnessError
-from harness.experiment import Dataset, Experiment, Hyperparameters, grid
+from harness.experiment import Dataset, Experiment
 from harness.gate.rules import AccuracyFloor
+from harness.hyperparameters import Hyperparameters, grid
+from harness.initializer import Constant, MSRAPrelu, Normal, One, Orthogonal, Uniform, Xavier, Zero
+from harness.schedule import ConstantRate, CosineDecay, MultiStepDecay, PolynomialDecay, StepDecay
 from harness.tarball.verify import load_artifact
 
 __all__ = [
     "AccuracyFloor",
+    "Constant",
+    "ConstantRate",
+    "CosineDecay",
     "Dataset",
     "Experiment",
     "HarnessError",
     "Hyperparameters",
+    "MSRAPrelu",
+    "MultiStepDecay",
+    "Normal",
+    "One",
+    "Orthogonal",
+    "PolynomialDecay",
+    "StepDecay",
+    "Uniform",
+    "Xavier",
+    "Zero",
     "arrays",
     "grid",
     "load_artifact",

@@ -7,29 +7,27 @@ from __future__ import annotations
 
 import ast
 import functools
-import itertools
-import math
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from harness.errors import DeclarationError
+from harness.hyperparameters import COUNTS, TRAINER, Hyperparameters, Value, check_count, grid
+from harness.initializer import MODULE_FIT, Initializer
+from harness.optimizer import OPTIMIZERS, check_optimizer
+from harness.schedule import ConstantRate, Schedule
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-Value = int | float | str | bool
+__all__ = ["ENGINES", "Dataset", "Experiment", "Hyperparameters", "Trial", "check_engine", "graph_parameters", "grid"]
 
-ENGINES = ("mxnet",)
+ENGINES = ("mxnet", "xla")
 """Names of the training engines, for ``Experiment(engine=...)`` and ``--engine``."""
 
-OPTIMIZER_DEFAULTS: Mapping[str, float] = {"learning_rate": 0.11, "momentum": 0.0, "wd": 0.0}
-"""The optimizer's settings under MXNet's names; the notebook trains at learning rate 0.11."""
-
-_COUNTS = ("epochs", "batch_size")
-_TRAINER = (*OPTIMIZER_DEFAULTS, *_COUNTS)
+_CONSTANT_RATE = ConstantRate()
 _NAME = re.compile(r"(?=.{1,40}$)[a-z0-9]+(?:-[a-z0-9]+)*")
 
 
@@ -51,73 +49,6 @@ class Dataset(Protocol):
         """
 
 
-class Hyperparameters(Mapping[str, Value]):
-    """One setting of an experiment: an immutable, hashable mapping from name to value.
-
-    Names are the optimizer's (``learning_rate``, ``momentum``, ``wd``), ``epochs``, ``batch_size``, or parameters of
-    the entry point's ``build_graph``. The seed is not among them: seeds are replicates of a setting, see `Experiment`.
-
-    Raises:
-        DeclarationError: a value that is not a finite number, a string or a bool; a seed; a count below one; a negative
-            learning rate, momentum or weight decay.
-    """
-
-    def __init__(self, values: Mapping[str, Value] | None = None, /, **named: Value) -> None:
-        given: dict[str, Any] = {**(values or {}), **named}
-        # numpy's numbers become Python's: they print alike and travel anywhere.
-        self._values: dict[str, Value] = {
-            name: value.item() if type(value).__module__ == "numpy" and getattr(value, "shape", None) == () else value
-            for name, value in given.items()
-        }
-        for name, value in self._values.items():
-            _check_hyperparameter(name, value)
-
-    def __getitem__(self, name: str) -> Value:
-        return self._values[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._values)
-
-    def __len__(self) -> int:
-        return len(self._values)
-
-    def __hash__(self) -> int:
-        return hash(self._typed())
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Hyperparameters) and self._typed() == other._typed()
-
-    def _typed(self) -> frozenset[tuple[str, type, Value]]:
-        """Names, types and values: a graph may take 0 and False, or 8 and 8.0, for different things."""
-        return frozenset((name, type(value), value) for name, value in self._values.items())
-
-    def __str__(self) -> str:
-        return ",".join(f"{name}={value}" for name, value in self._values.items()) or "defaults"
-
-    def __repr__(self) -> str:
-        return f"Hyperparameters({', '.join(f'{name}={value!r}' for name, value in self._values.items())})"
-
-
-def grid(**axes: Iterable[Value]) -> list[Hyperparameters]:
-    """Every combination of the axes' values, the last axis varying fastest.
-
-    ``grid(learning_rate=[0.05, 0.2], momentum=[0, 0.9])`` gives four settings, for ``pytest.fixture(params=...)``.
-
-    Raises:
-        DeclarationError: an axis without values, or a value that `Hyperparameters` refuses.
-    """
-    listed: dict[str, list[Value]] = {}
-    for name, values in axes.items():
-        if isinstance(values, str) or not isinstance(values, Iterable):
-            raise DeclarationError(
-                f"grid: {name} must be a list of values, found {values!r}; write {name}=[{values!r}]"
-            )
-        listed[name] = list(values)
-        if not listed[name]:
-            raise DeclarationError(f"grid: {name} has no values, so there is no trial to run; give it at least one")
-    return [Hyperparameters(dict(zip(listed, chosen, strict=True))) for chosen in itertools.product(*listed.values())]
-
-
 @dataclass(frozen=True, kw_only=True)
 class Experiment:
     """A model, its data and how it is trained.
@@ -129,13 +60,16 @@ class Experiment:
         epochs: passes over the training data.
         batch_size: images per update.
         seeds: one replicate of every setting is trained per seed; a gate looks at all of them.
-        engine: ``"mxnet"``, the reference.
+        optimizer: one of `harness.optimizer.OPTIMIZERS`; a hyperparameter ``optimizer`` replaces it.
+        initializer: how weights start whose variable has no ``init=`` of its own; what ``Module.fit`` takes by default.
+        schedule: the course of the learning rate.
+        engine: ``"mxnet"``, the reference, or ``"xla"``, which trains a whole sweep at once.
         num_gpus: GPUs to train on, data parallel; 0 trains on the CPU.
         num_cpus: CPU contexts to train on, data parallel, when ``num_gpus`` is 0.
 
     Raises:
-        DeclarationError: any of these is out of range, the engine is unknown, the script is missing, or it defines no
-            ``build_graph``.
+        DeclarationError: any of these is out of range, the engine or optimizer is unknown, the script is missing, or it
+            defines no ``build_graph``.
     """
 
     name: str
@@ -144,6 +78,9 @@ class Experiment:
     epochs: int = 10
     batch_size: int = 100
     seeds: Sequence[int] = (0,)
+    optimizer: str = "sgd"
+    initializer: Initializer = MODULE_FIT
+    schedule: Schedule = _CONSTANT_RATE
     engine: str = "mxnet"
     num_gpus: int = 0
     num_cpus: int = 1
@@ -161,20 +98,23 @@ class Experiment:
         object.__setattr__(self, "entry_point", Path(self.entry_point).resolve())
         object.__setattr__(self, "seeds", tuple(self.seeds))
         _check_dataset(self.dataset)
+        check_optimizer("optimizer", self.optimizer)
+        _check_value("initializer", self.initializer, "draw", "Xavier()")
+        _check_value("schedule", self.schedule, "factor", "CosineDecay(epochs=10)")
         for field, least in (("epochs", 1), ("batch_size", 1), ("num_gpus", 0), ("num_cpus", 1)):
-            _check_count(field, getattr(self, field), least)
+            check_count(field, getattr(self, field), least)
         if not self.seeds:
             raise DeclarationError(
                 f"experiment {self.name}: seeds is empty, so nothing would be trained; give at least one"
             )
         for seed in self.seeds:
-            _check_count("seed", seed, 0)
+            check_count("seed", seed, 0)
         if len(set(self.seeds)) != len(self.seeds):
             raise DeclarationError(
                 f"experiment {self.name}: seeds repeat ({self.seeds}); a replicate needs its own seed"
             )
         check_engine(self.engine)
-        both = [name for name in graph_parameters(self.entry_point) if name in _TRAINER]
+        both = [name for name in graph_parameters(self.entry_point) if name in TRAINER]
         if both:
             raise DeclarationError(
                 f"entry point {self.entry_point}: build_graph() takes {', '.join(both)}, which the trainer takes too; "
@@ -200,12 +140,13 @@ class Trial:
 
     def __post_init__(self) -> None:
         graph = graph_parameters(self.experiment.entry_point)
-        unknown = [name for name in self.hyperparameters if name not in _TRAINER and name not in graph]
+        known = ("optimizer", *OPTIMIZERS[self.optimizer], *COUNTS, *graph)
+        unknown = [name for name in self.hyperparameters if name not in known]
         if unknown:
-            known = ", ".join((*_TRAINER, *graph))
             raise DeclarationError(
-                f"experiment {self.experiment.name}: unknown hyperparameter {', '.join(unknown)}; the trainer and "
-                f"build_graph in {self.experiment.entry_point.name} know {known}"
+                f"experiment {self.experiment.name}: unknown hyperparameter {', '.join(unknown)}; the trainer, with "
+                f"optimizer {self.optimizer}, and build_graph in {self.experiment.entry_point.name} know "
+                f"{', '.join(known)}"
             )
 
     def __str__(self) -> str:
@@ -222,9 +163,15 @@ class Trial:
         return int(self.hyperparameters.get("batch_size", self.experiment.batch_size))
 
     @property
+    def optimizer(self) -> str:
+        """Name of the optimizer."""
+        return str(self.hyperparameters.get("optimizer", self.experiment.optimizer))
+
+    @property
     def optimizer_settings(self) -> dict[str, float]:
-        """``learning_rate``, ``momentum`` and ``wd``, defaults filled in."""
-        return {name: float(self.hyperparameters.get(name, default)) for name, default in OPTIMIZER_DEFAULTS.items()}
+        """Every setting of the optimizer, defaults filled in; a flag is 1 or 0."""
+        defaults = OPTIMIZERS[self.optimizer]
+        return {name: float(self.hyperparameters.get(name, default)) for name, default in defaults.items()}
 
     @property
     def graph_arguments(self) -> dict[str, Value]:
@@ -274,42 +221,27 @@ def _graph_parameters(entry_point: Path, content: bytes) -> tuple[str, ...]:
     )
 
 
-def _check_hyperparameter(name: str, value: object) -> None:
-    if name in ("seed", "seeds"):
-        raise DeclarationError(
-            f"{name} is not a hyperparameter: seeds are replicates of a setting; write Experiment(seeds=range(5))"
-        )
-    if not isinstance(value, int | float | str | bool):
-        raise DeclarationError(f"hyperparameter {name}: expected a number, a string or a bool, found {value!r}")
-    if not isinstance(value, str) and not _is_finite(value):
-        raise DeclarationError(f"hyperparameter {name}: expected a finite number, found {value!r}")
-    if name in _COUNTS:
-        _check_count(name, value, 1)
-    if name in OPTIMIZER_DEFAULTS and (isinstance(value, bool | str) or value < 0):
-        raise DeclarationError(f"hyperparameter {name}: expected a number of at least 0, found {value!r}")
-
-
-def _is_finite(value: float) -> bool:
-    try:
-        return math.isfinite(value)
-    except OverflowError:  # a whole number that no float can hold
-        return False
-
-
 def _check_dataset(dataset: object) -> None:
     if not isinstance(getattr(dataset, "name", None), str) or not callable(getattr(dataset, "load", None)):
         raise DeclarationError(
             f"dataset: expected an object with a name and a load() method, found {dataset!r}; such as mnist()"
         )
+    _check_hashable("dataset", dataset, "it is loaded once and looked up later")
+
+
+def _check_value(field: str, value: object, method: str, example: str) -> None:
+    if isinstance(value, type) or not callable(getattr(value, method, None)):
+        raise DeclarationError(
+            f"{field}: expected an object with a {method}() method, found {value!r}; such as {example}"
+        )
+    _check_hashable(field, value, "a trial is looked up by all that it is made of")
+
+
+def _check_hashable(field: str, value: object, reason: str) -> None:
     try:
-        hash(dataset)
+        hash(value)
     except TypeError as error:
         raise DeclarationError(
-            f"dataset {dataset!r}: expected a hashable value, as it is loaded once and looked up later, found {error}; "
+            f"{field} {value!r}: expected a hashable value, as {reason}, found {error}; "
             f"declare its class with @dataclass(frozen=True), or eq=False"
         ) from error
-
-
-def _check_count(name: str, value: object, least: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise DeclarationError(f"{name}: expected a whole number of at least {least}, found {value!r}")

@@ -60,6 +60,7 @@ class TrainedModel:
         checkpoint: the weights, as stored.
         history: one entry per epoch.
         probabilities: float32 (m, classes), MXNet's predictions for the test images from the reloaded checkpoint.
+        engine_probabilities: the same, as the engine itself predicted them from the weights that it had.
         accuracy: share of test images classified right by these predictions; the figure that gates look at.
         seconds: wall time of training.
     """
@@ -69,6 +70,7 @@ class TrainedModel:
     checkpoint: Checkpoint
     history: tuple[Epoch, ...]
     probabilities: NDArray[Any]
+    engine_probabilities: NDArray[Any]
     accuracy: float
     seconds: float
 

@@ -22,20 +22,27 @@ if TYPE_CHECKING:
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
-VOCABULARY = frozenset({"errors", "experiment", "result", "artifact", "resources"})
+DECLARATIONS = frozenset({"experiment", "hyperparameters", "initializer", "optimizer", "schedule"})
+
+VOCABULARY = DECLARATIONS | {"errors", "result", "artifact", "resources"}
 
 ROOMS: dict[str, frozenset[str]] = {
     "errors": frozenset(),
-    "experiment": frozenset({"errors"}),
+    "experiment": DECLARATIONS | {"errors"},
+    "hyperparameters": frozenset({"errors", "optimizer"}),
+    "initializer": frozenset({"errors"}),
+    "optimizer": frozenset({"errors"}),
+    "schedule": frozenset({"errors"}),
     "result": frozenset({"errors", "experiment", "artifact"}),  # artifact for the type of a shape
     "artifact": frozenset({"errors"}),
     "resources": frozenset({"errors"}),
-    "data": VOCABULARY,
-    "train": VOCABULARY,
+    "storage": frozenset(),
+    "data": VOCABULARY | {"storage"},
+    "train": VOCABULARY | {"storage"},
     "gate": VOCABULARY,
     "tarball": VOCABULARY,
     "cloud": VOCABULARY,
-    "simulator": VOCABULARY | {"tarball.verify", "tarball.extract"},
+    "simulator": VOCABULARY | {"tarball.verify", "tarball.extract", "train.cuda_libraries"},
     "canvas": VOCABULARY,
     "report": VOCABULARY,
     "__init__": VOCABULARY | {"data", "gate", "tarball"},  # the public face: what experiment modules name
@@ -51,8 +58,8 @@ EXCLUSIVE = {
     "s3transfer": "cloud",
     "sagemaker": "cloud",
     "mxnet": "train.compat",
-    "jax": "train",
-    "jaxlib": "train",
+    "jax": "train.xla",
+    "jaxlib": "train.xla",
     "moto": "simulator",
     "werkzeug": "simulator",
 }

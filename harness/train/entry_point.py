@@ -9,22 +9,22 @@ from typing import TYPE_CHECKING, Any
 
 from harness.errors import TrainingError
 from harness.train import compat
+from harness.train.engine import DATA, Job
+from harness.train.randomness import own_initializers
 
 if TYPE_CHECKING:
     from harness.experiment import Trial
 
-DATA = "data"
-"""Name of the input that takes the images, as in the notebook and in ``model-shapes.json``."""
 
-
-def build_symbol(trial: Trial) -> Any:
+def build_job(trial: Trial) -> Job:
     """Call ``build_graph`` of the trial's entry point with the hyperparameters it takes.
 
     It runs inside a fresh ``NameManager``: MXNet counts automatic layer names per process, so the same graph would
     otherwise get other parameter names the second time.
 
     Raises:
-        TrainingError: the script fails, or what it returns is not a classifier's symbol.
+        TrainingError: the script fails, what it returns is not a classifier's symbol, or a variable has an initializer
+            that is not known here.
     """
     mx = compat.mxnet()
     script = trial.experiment.entry_point
@@ -37,8 +37,12 @@ def build_symbol(trial: Trial) -> Any:
     if not isinstance(symbol, mx.sym.Symbol):
         raise TrainingError(f"{trial}: expected build_graph() in {script} to return an mxnet Symbol, found {symbol!r}")
     label_name(symbol)
-    _check_initializers(trial, symbol)
-    return symbol
+    job = Job(trial, symbol.tojson())
+    try:
+        own_initializers(job.symbol_json)
+    except TrainingError as error:
+        raise TrainingError(f"{trial}: {error}") from error
+    return job
 
 
 def label_name(symbol: Any) -> str:
@@ -57,16 +61,6 @@ def label_name(symbol: Any) -> str:
             f"{', '.join(arguments)} and {', '.join(ends)} at the end; mend build_graph()"
         )
     return str(labels[0])
-
-
-def _check_initializers(trial: Trial, symbol: Any) -> None:
-    attributes = symbol.attr_dict()  # MXNet itself sets it on auxiliary states, to the very values they get here
-    own = [name for name in symbol.list_arguments() if "__init__" in attributes.get(name, {})]
-    if own:
-        raise TrainingError(
-            f"{trial}: expected variables that leave their initial values to the harness (weights uniform in ±0.01, as "
-            f"Module.fit), found init= on {', '.join(own)}; remove it"
-        )
 
 
 def _load(trial: Trial) -> ModuleType:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Protocol, TextIO
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from harness.experiment import Trial
     from harness.result import Epoch
 
-Report = Callable[["Epoch"], None]
+Report = Callable[[Sequence["Epoch"]], None]
 Uncaptured = Callable[[], AbstractContextManager[None]]
 """Opens a moment in which the terminal can be written to: pytest captures output otherwise."""
 
@@ -20,35 +20,44 @@ Uncaptured = Callable[[], AbstractContextManager[None]]
 class Progress(Protocol):
     """Follows trials."""
 
-    def trial(self, trial: Trial, images: int) -> AbstractContextManager[Report]:
-        """A context around one trial's training; what it gives is called with each finished epoch."""
+    def following(self, trials: Sequence[Trial], images: int) -> AbstractContextManager[Report]:
+        """A context around the training of trials, together, on ``images`` images each.
+
+        What it gives is called with every finished epoch: one `Epoch` for each trial that is still being trained.
+        """
+
+    def say(self, line: str) -> None:
+        """Tell what does not belong to an epoch."""
 
 
 class Silent:
     """Says nothing."""
 
     @contextmanager
-    def trial(self, trial: Trial, images: int) -> Iterator[Report]:
-        """See `Progress.trial`."""
-        del trial, images
-        yield lambda _epoch: None
+    def following(self, trials: Sequence[Trial], images: int) -> Iterator[Report]:
+        """See `Progress.following`."""
+        del trials, images
+        yield lambda _epochs: None
+
+    def say(self, line: str) -> None:
+        """See `Progress.say`."""
 
 
 class Bar:
-    """A tqdm bar per trial, gone when the trial is done: it leaves no line in the log of a passing run."""
+    """A tqdm bar, gone when the training is done: it leaves no line in the log of a passing run."""
 
     def __init__(self, stream: TextIO = sys.stderr, uncaptured: Uncaptured = nullcontext) -> None:
         self._stream, self._uncaptured = stream, uncaptured
 
     @contextmanager
-    def trial(self, trial: Trial, images: int) -> Iterator[Report]:
-        """See `Progress.trial`."""
+    def following(self, trials: Sequence[Trial], images: int) -> Iterator[Report]:
+        """See `Progress.following`."""
         from tqdm import tqdm
 
         with self._uncaptured():
             bar = tqdm(
-                total=trial.epochs,
-                desc=str(trial),
+                total=trials[0].epochs,
+                desc=_title(trials),
                 bar_format="{desc} epoch {n_fmt}/{total_fmt}{postfix} {bar}",  # figures first: terminals are narrow
                 file=self._stream,
                 leave=False,
@@ -57,9 +66,9 @@ class Bar:
                 miniters=1,
             )
 
-        def report(epoch: Epoch) -> None:
+        def report(epochs: Sequence[Epoch]) -> None:
             with self._uncaptured():
-                bar.set_postfix_str(_figures(epoch, images), refresh=False)
+                bar.set_postfix_str(_figures(epochs, images), refresh=False)
                 bar.update()
 
         try:
@@ -67,6 +76,11 @@ class Bar:
         finally:
             with self._uncaptured():
                 bar.close()
+
+    def say(self, line: str) -> None:
+        """See `Progress.say`."""
+        with self._uncaptured():
+            print(line, file=self._stream, flush=True)
 
 
 class Lines:
@@ -77,23 +91,35 @@ class Lines:
         self._last = float("-inf")
 
     @contextmanager
-    def trial(self, trial: Trial, images: int) -> Iterator[Report]:
-        """See `Progress.trial`."""
+    def following(self, trials: Sequence[Trial], images: int) -> Iterator[Report]:
+        """See `Progress.following`."""
 
-        def report(epoch: Epoch) -> None:
-            now = time.monotonic()
-            if epoch.number < trial.epochs and now - self._last < self._seconds:
+        def report(epochs: Sequence[Epoch]) -> None:
+            now, number, last = time.monotonic(), epochs[0].number, trials[0].epochs
+            if number < last and now - self._last < self._seconds:
                 return
             self._last = now
             with self._uncaptured():
                 print(
-                    f"{trial} epoch {epoch.number}/{trial.epochs}: {_figures(epoch, images)}",
+                    f"{_title(trials)} epoch {number}/{last}: {_figures(epochs, images)}",
                     file=self._stream,
                     flush=True,
                 )
 
         yield report
 
+    def say(self, line: str) -> None:
+        """See `Progress.say`."""
+        with self._uncaptured():
+            print(line, file=self._stream, flush=True)
 
-def _figures(epoch: Epoch, images: int) -> str:
-    return f"accuracy {epoch.validation_accuracy:.4f}, {images / epoch.seconds:,.0f} samples/s"
+
+def _title(trials: Sequence[Trial]) -> str:
+    first = trials[0]
+    return str(first) if len(trials) == 1 else f"{first.experiment.name}[{len(trials)} trials at once]"
+
+
+def _figures(epochs: Sequence[Epoch], images: int) -> str:
+    least, most = (choose(epoch.validation_accuracy for epoch in epochs) for choose in (min, max))
+    accuracy = f"{most:.4f}" if least == most else f"{least:.4f} to {most:.4f}"
+    return f"accuracy {accuracy}, {images * len(epochs) / sum(epoch.seconds for epoch in epochs):,.0f} samples/s"

@@ -58,6 +58,7 @@ def model_with(experiment: Experiment, seed: int, accuracy: float) -> TrainedMod
         checkpoint=Checkpoint(symbol_json="", parameters={}, auxiliary={}, data_shapes=()),
         history=history,
         probabilities=np.zeros((2, 2)),
+        engine_probabilities=np.zeros((2, 2)),
         accuracy=accuracy,
         seconds=2,
     )

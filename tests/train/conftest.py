@@ -39,9 +39,8 @@ def make_trial(tmp_path: Path, blobs: ArrayDataset) -> Callable[..., Trial]:
     def make(graph: str = GRAPH, seed: int = 0, dataset: Any = blobs, **settings: Any) -> Trial:
         script = tmp_path / "graph.py"
         script.write_text(graph)
-        fields = {
-            name: settings.pop(name) for name in ("num_cpus", "num_gpus", "epochs", "batch_size") if name in settings
-        }
+        given = ("num_cpus", "num_gpus", "epochs", "batch_size", "initializer", "schedule")
+        fields = {name: settings.pop(name) for name in given if name in settings}
         experiment = Experiment(
             **{
                 "name": "blobs",

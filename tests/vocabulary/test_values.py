@@ -30,6 +30,7 @@ def models(tmp_path: Path) -> list[TrainedModel]:
             checkpoint=Checkpoint(symbol_json="{}", parameters={}, auxiliary={}, data_shapes=()),
             history=(epoch,),
             probabilities=np.zeros((2, 2)),
+            engine_probabilities=np.zeros((2, 2)),
             accuracy=accuracy,
             seconds=1.5,
         )
