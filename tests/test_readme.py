@@ -18,6 +18,7 @@ RUN_BY = {
     "python make_data.py": "tests/test_readme.py",
     "pytest -m local": "tests/test_readme.py",
     "pytest -m local -k 0.1": "tests/test_readme.py",
+    "pytest -m local --engine xla": "tests/test_readme.py",
     "pytest -m local --artifacts kept": "tests/plugin/test_plugin_sessions.py",
     "pytest -m aws": "tests/plugin/test_plugin_selection.py",
     "byom serve model.tar.gz": "tests/simulator/test_simulator_cli.py",
@@ -65,3 +66,12 @@ def test_selecting_one_setting_trains_nothing_else(example: Path, pytester: pyte
     result.assert_outcomes(passed=1, deselected=5)
     assert "learning_rate=0.1," in result.stdout.str()
     assert "learning_rate=0.5" not in result.stdout.str()
+
+
+def test_all_settings_train_at_once(example: Path, pytester: pytest.Pytester) -> None:
+    """``pytest -m local --engine xla`` trains both settings with all seeds as one population, and they pass."""
+    result = pytester.runpytest_subprocess(
+        "-m", "local", "--engine", "xla", "-k", "learns", "--rootdir", example, example
+    )
+    result.assert_outcomes(passed=2, deselected=4)
+    result.stdout.fnmatch_lines(["my-model: 6 trial(s) at once*", "my-model *hidden=16 *xla *accuracy >= 0.9 *"])
