@@ -168,7 +168,9 @@ def _train(
     from harness.result import Replicates
 
     session = HarnessSession.of(request.config)
-    models = [session.trainer.train(trial) for trial in experiment.trials(hyperparameters)[:count]]
+    trials = session.as_run(experiment).trials(hyperparameters)[:count]
+    session.plan(trials)
+    models = [session.trainer.train(trial) for trial in trials]
     row = session.row(experiment, hyperparameters)
     row.engine = models[0].engine
     row.accuracies |= {str(model.trial.seed): model.accuracy for model in models}

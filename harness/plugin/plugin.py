@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from harness.plugin import distribution
 from harness.plugin.session import NAME, HarnessSession
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 MARKERS = (
     "local: runs on this machine alone, against the simulated account (set by the plugin)",
     "aws: runs against a real AWS account and costs money; only ever selected by -m aws (set by the plugin)",
-    "gpu: needs an accelerator",
+    "gpu: needs an accelerator that JAX can use; skipped where there is none",
     "serving: starts AWS's model server",
     "browser: needs a browser",
 )
@@ -30,7 +31,12 @@ QUIET = (
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Options of the harness."""
     group = parser.getgroup("byom", "byom: bring your own model")
-    group.addoption("--engine", metavar="NAME", help="train with this engine, whatever the experiments name: mxnet")
+    group.addoption(
+        "--engine", metavar="NAME", help="train with this engine, whatever the experiments name: mxnet, xla"
+    )
+    group.addoption(
+        "--gpus", metavar="N", help="train on this many GPUs, whatever the experiments say; 0 trains on the CPU"
+    )
     group.addoption("--artifacts", metavar="DIR", help="keep a copy of every model.tar.gz in this folder")
     group.addoption("--aws-role", metavar="ARN", help="with -m aws: the role that models run under (SAGEMAKER_ROLE)")
     group.addoption("--aws-region", metavar="NAME", help="with -m aws: the region (AWS_DEFAULT_REGION)")
@@ -48,7 +54,7 @@ def pytest_configure(config: pytest.Config) -> None:
         config.addinivalue_line("markers", line)
     for line in QUIET:
         config.addinivalue_line("filterwarnings", line)
-    config.pluginmanager.register(HarnessSession(config), NAME)
+    config.pluginmanager.register(HarnessSession(config, gpus=_gpus(config)), NAME)
     if config.getoption("--engine"):
         from harness.errors import DeclarationError
         from harness.experiment import check_engine
@@ -80,12 +86,32 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     HarnessSession.of(config).live = any(item.get_closest_marker("aws") for item in kept)
 
 
-def pytest_collection_finish(session: pytest.Session) -> None:
-    """Say beforehand what a live run may cost."""
+@pytest.hookimpl(wrapper=True)  # around what pytest-xdist does then
+def pytest_collection_finish(session: pytest.Session) -> Generator[None, Any, Any]:
+    """Tell the controller of pytest-xdist which tests belong together; say beforehand what a live run may cost."""
+    with distribution.labelled(session.config, session.items):
+        result = yield
     live = [item for item in session.items if item.get_closest_marker("aws")]
     endpoints = {_setting(item) for item in live if "endpoint" in getattr(item, "fixturenames", ())}
     if endpoints:
         _announce_cost(session.config, f"{len(endpoints)} endpoint(s)")
+    return result
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """In the controller of pytest-xdist: tell a worker how tests are distributed."""
+    node.workerinput[distribution.INPUT] = node.config.getoption("dist")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Under ``-n`` and ``--dist load``: keep the tests of a module that train on one worker."""
+    if config.getoption("dist") != "load":
+        return None
+    from harness.plugin.scheduler import PopulationScheduling
+
+    return PopulationScheduling(config, log)
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -101,10 +127,13 @@ def pytest_xdist_node_collection_finished(node: Any, ids: list[str]) -> None:
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Refuse to test one class's experiment with another one's model: pytest keeps one per module."""
     values = getattr(item, "funcargs", {})
-    declared = values.get("experiment"), values.get("hyperparameters")
+    experiment, setting = values.get("experiment"), values.get("hyperparameters")
     models = [values.get("trained"), *(values.get("replicates") or ())]
     for trial in (getattr(model, "trial", None) for model in models):
-        if trial is not None and None not in declared and (trial.experiment, trial.hyperparameters) != declared:
+        if trial is None or experiment is None or setting is None:
+            continue
+        declared = HarnessSession.of(item.config).as_run(experiment), setting
+        if (trial.experiment, trial.hyperparameters) != declared:
             from harness.errors import DeclarationError
 
             raise DeclarationError(
@@ -161,6 +190,16 @@ def pytest_testnodedown(node: Any, error: object) -> None:
     if sent:
         state.board.merge(sent["rows"])
         state.refusal = state.refusal or sent["refusal"]
+
+
+def _gpus(config: pytest.Config) -> int | None:
+    """What ``--gpus`` says; None if it was not given."""
+    text = config.getoption("--gpus")
+    if text is None or (text.isascii() and text.isdigit()):
+        return None if text is None else int(text)
+    raise pytest.UsageError(
+        f"--gpus: expected a whole number of at least 0, found {text!r}; 0 trains on the CPU, 1 on one GPU"
+    )
 
 
 def _setting(item: pytest.Item) -> tuple[Path, str]:

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import secrets
 import sys
 from contextlib import contextmanager
 from functools import cached_property
-from typing import TYPE_CHECKING
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, cast
+
+import pytest
+
+from harness.plugin import distribution
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
-    import pytest
-
-    from harness.experiment import Experiment, Hyperparameters
+    from harness.experiment import Experiment, Hyperparameters, Trial
     from harness.report.summary import Board, Row
     from harness.train.progress import Progress
     from harness.train.trainer import Trainer
@@ -31,8 +35,11 @@ class HarnessSession:
         refusal: why no live account could be had, or "".
     """
 
-    def __init__(self, config: pytest.Config) -> None:
+    def __init__(self, config: pytest.Config, *, gpus: int | None = None) -> None:
         self._config = config
+        self._gpus = gpus
+        self._item: pytest.Item | None = None
+        self._planned: set[Trial] = set()
         self._numbers = itertools.count(1)
         self.run_id = secrets.token_hex(4)
         self.live = False
@@ -55,6 +62,42 @@ class HarnessSession:
 
         return Trainer(self._progress(), self._config.getoption("--engine"))
 
+    def plan(self, asked: Sequence[Trial]) -> None:
+        """Before trials of one setting are trained: tell the trainer what else this module's tests will ask for."""
+        from harness.plugin.population import gather
+
+        if self._planned.issuperset(asked):
+            return
+        found: list[Trial] = []
+        if self._item is not None and distribution.keeps_modules_together(self._config):
+            found = gather(self._item, asked[0], self._will_run)
+        trials = list(dict.fromkeys([*found, *asked]))
+        self._planned.update(trials)
+        self.trainer.plan(trials)
+
+    def as_run(self, experiment: Experiment) -> Experiment:
+        """An experiment as this session trains it: on as many GPUs as ``--gpus`` says, if it says any."""
+        return experiment if self._gpus is None else dataclasses.replace(experiment, num_gpus=self._gpus)
+
+    @cached_property
+    def missing_accelerator(self) -> str:
+        """Why tests marked ``gpu`` cannot run, or "". Loads JAX."""
+        from harness.errors import DeviceError
+
+        try:
+            from harness.train.xla.devices import devices_of
+
+            devices_of(cast("Experiment", SimpleNamespace(num_gpus=1)))
+        except (ImportError, DeviceError):
+            return "needs an accelerator that JAX can use: install jax[cuda12] on a machine with an NVIDIA GPU"
+        return ""
+
+    def pytest_runtest_setup(self, item: pytest.Item) -> None:
+        """Before the fixtures are set up: remember for whom, and skip what needs an accelerator if there is none."""
+        self._item = item
+        if item.get_closest_marker("gpu") and self.missing_accelerator:
+            pytest.skip(self.missing_accelerator)
+
     @cached_property
     def board(self) -> Board:
         """The rows of the table at the end."""
@@ -68,6 +111,7 @@ class HarnessSession:
         Raises:
             DeclarationError: two experiments of a session have one name, so their rows would be mixed up.
         """
+        experiment = self.as_run(experiment)
         known = self._experiments.setdefault(experiment.name, experiment)
         if _identity(known) != _identity(experiment):
             from harness.errors import DeclarationError
@@ -87,6 +131,11 @@ class HarnessSession:
         if not self._is_silent():
             with self._uncaptured():
                 print(line, file=sys.__stdout__, flush=True)
+
+    def _will_run(self, item: pytest.Item) -> bool:
+        from harness.plugin.population import marked_to_run
+
+        return marked_to_run(item) and not (item.get_closest_marker("gpu") and self.missing_accelerator)
 
     def _is_silent(self) -> bool:
         return hasattr(self._config, "workerinput") or self._config.get_verbosity() < 0
@@ -111,7 +160,7 @@ class HarnessSession:
             yield
 
 
-def _identity(experiment: Experiment) -> tuple[object, ...]:
+def _identity(experiment: Experiment) -> dict[str, object]:
     """What makes two experiments the same, were they made twice by a fixture; a data set counts by its name."""
-    of = experiment
-    return of.entry_point, of.dataset.name, of.epochs, of.batch_size, of.seeds, of.engine, of.num_gpus, of.num_cpus
+    values = {field.name: getattr(experiment, field.name) for field in dataclasses.fields(experiment)}
+    return values | {"dataset": experiment.dataset.name}

@@ -8,7 +8,10 @@ import pytest
 from tiny_experiment import EXPERIMENT, PASSES, SETTING, run, write
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
+
+    from recorded_session import Recorder
 
 CLASSES = """
 
@@ -43,6 +46,25 @@ def test_two_experiments_of_one_name_are_refused(tmp_path: Path) -> None:
     ran = run(write(tmp_path, test_one=same, test_two=same.replace("epochs=3", "epochs=2")), "-m", "local")
     ran.matches("*DeclarationError: experiment same: expected a name of its own, found two different experiments*")
     assert "1 passed, 1 error" in ran.output
+
+
+@pytest.mark.parametrize(
+    ("change", "outcomes"),
+    [
+        ("epochs=2", {"passed": 1, "errors": 1}),
+        ('epochs=3, optimizer="adam"', {"passed": 1, "errors": 1}),
+        ("epochs=3, num_gpus=1", {"passed": 1, "errors": 1}),
+        ("epochs=3", {"passed": 2}),
+    ],
+)
+def test_experiments_of_one_name_may_differ_in_nothing(
+    session: Callable[..., Recorder], change: str, outcomes: dict[str, int]
+) -> None:
+    """Whichever field differs, the second is refused; the same experiment, made twice, is one."""
+    same = (EXPERIMENT + SETTING).replace('name=__name__.removeprefix("test_").replace("_", "-")', 'name="same"')
+    module = same + "\n\ndef test_first(trained): ...\n"
+    ran = session(test_one=module, test_two=module.replace("epochs=3", change))
+    assert ran.outcomes == outcomes
 
 
 def test_every_marker_of_ours_is_known_to_a_strict_project(tmp_path: Path) -> None:
