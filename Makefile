@@ -46,6 +46,14 @@ local: $(STAMP) ## Run the main job: train on MNIST, gate, pack, deploy to the s
 test: $(STAMP) ## Run the tests
 	$(BIN)/pytest tests $(ARGS)
 
+# Engine xla where MXNet is not: whatever JAX and numpy are current. Not pinned, on purpose, and not part of CI.
+.PHONY: test-current-jax
+test-current-jax: $(STAMP) ## Run engine xla's own tests beside the current JAX and numpy, without MXNet
+	$(BIN)/python -m venv --clear .venv-jax
+	.venv-jax/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[xla]' hypothesis pytest-timeout
+	.venv-jax/bin/python -c 'import jax, numpy; print("jax", jax.__version__, "numpy", numpy.__version__)'
+	.venv-jax/bin/pytest tests/train/xla/test_xla_{without_mxnet,memory,resident,compilation}.py $(ARGS)
+
 .PHONY: lint
 lint: $(STAMP) ## Check style and types
 	$(BIN)/ruff check .
@@ -73,4 +81,4 @@ lock: ## Write constraints.txt anew from pyproject.toml
 
 .PHONY: clean
 clean: ## Remove .venv and everything generated
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage
+	rm -rf $(VENV) .venv-jax build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage

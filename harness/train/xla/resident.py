@@ -28,19 +28,23 @@ class Resident(NamedTuple):
         train_label: float32 (n,).
         test: uint8 or float32 (batches, batch, ...), the last batch filled up with examples from the start.
         test_label: float32 (batches, batch).
-        scale: float32 (), what bytes are divided by. An argument of the program: a constant divisor becomes a
-            multiplication by its reciprocal, which is off by a rounding.
+        factors: float32 (2,), whose sum a byte is multiplied by. XLA may make of a division by 255 a multiplication by
+            the reciprocal, which is off by a rounding. The first factor has so few digits that its product with a byte
+            is exact, the second is the rest: together they round as the division does.
     """
 
     train: Any
     train_label: Any
     test: Any
     test_label: Any
-    scale: Any
+    factors: Any
 
     def decode(self, stored: Array) -> Array:
         """Examples in float32, to the bit as they came; on the device."""
-        return stored.astype(jnp.float32) / self.scale if stored.dtype == jnp.uint8 else stored
+        if stored.dtype != jnp.uint8:
+            return stored
+        number = stored.astype(jnp.float32)
+        return number * self.factors[0] + number * self.factors[1]
 
 
 def resident(arrays: Arrays, batch: int) -> Resident:
@@ -52,11 +56,17 @@ def resident(arrays: Arrays, batch: int) -> Resident:
     train, test, scale = _narrowed(arrays.train_data, arrays.test_data)
     batches = -(-len(test) // batch)  # graphs take full batches
     filled = np.resize(np.arange(len(test)), (batches, batch))
-    return Resident(train, arrays.train_label, test[filled], arrays.test_label[filled], np.float32(scale))
+    return Resident(train, arrays.train_label, test[filled], arrays.test_label[filled], _factors(scale))
+
+
+def _factors(scale: float) -> NDArray[np.float32]:
+    first = np.array(1 / scale, np.float32).view(np.uint32) & np.uint32(0xFFFF0000)  # 8 of its 24 digits
+    exact = float(first.view(np.float32))
+    return np.array([exact, 1 / scale - exact], np.float32)
 
 
 def _narrowed(train: NDArray[np.float32], test: NDArray[np.float32]) -> tuple[NDArray[Any], NDArray[Any], float]:
-    """Both in the narrowest form that gives back exactly these numbers."""
+    """Both in the narrowest form that gives back exactly these numbers, and what its bytes are divided by."""
     for scale in _SCALES:
         narrow = _bytes(train, scale), _bytes(test, scale)
         if narrow[0] is not None and narrow[1] is not None:
