@@ -7,6 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PACKAGES := $(VENV)/.packages
 STAMP := $(VENV)/.complete
+BENCH := $(VENV)/.bench
 PIP := $(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check
 
 # Written last, so a set-up that was interrupted starts again.
@@ -65,9 +66,17 @@ format: $(STAMP) ## Rewrite the code in the project's format
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+$(BENCH): $(STAMP)
+	@if $(PIP) --no-build-isolation --editable '.[bench]'; then touch $@; \
+	else echo "PyTorch or matplotlib could not be installed: make bench leaves out what needs them" >&2; fi
+
 .PHONY: bench
-bench: $(STAMP) ## Measure the engine beside the notebook's loop, interleaved in one run
+bench: $(BENCH) ## Measure the engines beside the notebook's loop, PyTorch and JAX, interleaved in one run
 	$(BIN)/python -m benchmarks.engine_speed $(ARGS)
+
+.PHONY: agreement
+agreement: $(STAMP) ## Compare the accuracy that both engines reach on MNIST, from the same starts
+	$(BIN)/python -m benchmarks.engine_agreement $(ARGS)
 
 .PHONY: aws
 aws: $(STAMP) ## Run the experiments against a real AWS account: costs money
