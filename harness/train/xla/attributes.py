@@ -133,10 +133,11 @@ def parse_integers(text: str) -> tuple[int, ...]:
     Raises:
         ValueError: it is no such text.
     """
-    inner = text.strip()
-    if inner[:1] + inner[-1:] in ("()", "[]"):
-        inner = inner[1:-1]
-    return tuple(int(size.strip().removesuffix("L")) for size in inner.removesuffix(",").split(",") if inner)
+    text = text.strip()
+    if text[:1] + text[-1:] not in ("()", "[]"):
+        return (int(text),)
+    inner = text[1:-1].strip().removesuffix(",")
+    return tuple(int(size.strip().removesuffix("L")) for size in inner.split(",")) if inner else ()
 
 
 _FLAGS = {"true": True, "1": True, "false": False, "0": False}

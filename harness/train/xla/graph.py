@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ VARIABLE = "null"
 """The operator of a node that computes nothing: a parameter, an auxiliary state, the data or the label."""
 
 _ATTRIBUTES = ("attrs", "attr", "param")  # MXNet 1.0 and later; 0.9 to 0.12; before
+_MULTIPLIERS = frozenset({"lr_mult", "wd_mult"})
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,7 @@ class Graph:
             document = json.loads(symbol_json)
             nodes = [_node(position, entry) for position, entry in enumerate(document["nodes"])]
             heads = tuple(_edge(entry, len(nodes)) for entry in document["heads"])
-            numpy_shapes = "is_np_shape" in document.get("attrs", {})
+            numpy_shapes = document.get("attrs", {}).get("is_np_shape", (None, 0))[1]
         except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
             raise TrainingError(
                 f"symbol: expected the JSON of Symbol.tojson(), found text that cannot be read so "
@@ -84,7 +86,7 @@ class Graph:
             )
         needed = _needed(nodes, heads)
         graph = cls({node.position: node for node in nodes if node.position in needed}, heads)
-        graph._check_names()
+        graph._check_variables()
         return graph
 
     @property
@@ -92,13 +94,19 @@ class Graph:
         """Name to node of all that is put in, in the order of ``Symbol.list_inputs()``."""
         return {node.name: node for node in self.nodes.values() if node.operator == VARIABLE}
 
-    def _check_names(self) -> None:
-        names = [node.name for node in self.nodes.values() if node.operator == VARIABLE]
-        twice = sorted({name for name in names if names.count(name) > 1})
-        if twice:
-            raise TrainingError(
-                f"symbol: expected variables with names of their own, found two named {twice[0]!r}; rename one"
-            )
+    def _check_variables(self) -> None:
+        variables = [node for node in self.nodes.values() if node.operator == VARIABLE]
+        names = Counter(node.name for node in variables)
+        for node in variables:
+            if names[node.name] > 1:
+                raise TrainingError(
+                    f"symbol: expected variables with names of their own, found two named {node.name!r}; rename one"
+                )
+            for key in _MULTIPLIERS & node.attributes.keys():
+                raise TrainingError(
+                    f"symbol: expected {key} of {node.name!r} under the name __{key}__, found it as older versions "
+                    f"write it; let MXNet 1.9.1 write the graph: mx.sym.load(path).tojson()"
+                )
 
 
 def _node(position: int, entry: Mapping[str, Any]) -> Node:

@@ -73,10 +73,10 @@ def leaky_relu(draw: st.DrawFn) -> Case:
 
 
 @st.composite
-def add_n(draw: st.DrawFn, name: str) -> Case:
+def add_n(draw: st.DrawFn) -> Case:
     """One to four inputs of one shape."""
     shape, count = draw(shapes()), draw(st.integers(1, 4))
-    return Case(name, {}, dict.fromkeys(["data", "other", "third", "fourth"][:count], shape), draw(SEEDS))
+    return Case("add_n", {}, dict.fromkeys(["data", "other", "third", "fourth"][:count], shape), draw(SEEDS))
 
 
 @st.composite
@@ -97,58 +97,33 @@ FUNCTIONS: Mapping[str, SearchStrategy[Case]] = {
             "_copy",
             "abs",
             "exp",
-            "identity",
             "make_loss",
             "negative",
             "relu",
             "sigmoid",
             "square",
-            "stop_gradient",
             "tanh",
         )
     },
 }
 
-_OF_TWO = {
-    "add": ("elemwise_add", "_add", "_plus", "_Plus"),
-    "sub": ("elemwise_sub", "_sub", "_minus", "_Minus"),
-    "mul": ("elemwise_mul", "_mul", "_Mul"),
-    "div": ("elemwise_div", "_div", "_Div"),
-    "power": ("_power", "_Power"),
-    "maximum": ("_maximum", "_Maximum"),
-    "minimum": ("_minimum", "_Minimum"),
-}
-_OF_BROADCAST = {
-    "add": ("broadcast_add", "broadcast_plus"),
-    "sub": ("broadcast_sub", "broadcast_minus"),
-    **{name: (f"broadcast_{name}",) for name in ("mul", "div", "power", "maximum", "minimum")},
-}
-_OF_NUMBER = {
-    "_plus_scalar": "_PlusScalar",
-    "_minus_scalar": "_MinusScalar",
-    "_mul_scalar": "_MulScalar",
-    "_div_scalar": "_DivScalar",
-    "_power_scalar": "_PowerScalar",
-    "_maximum_scalar": "_MaximumScalar",
-    "_minimum_scalar": "_MinimumScalar",
-}
-_OF_NUMBER_LEFT = {
-    "_rminus_scalar": "_RMinusScalar",
-    "_rdiv_scalar": "_RDivScalar",
-    "_rpower_scalar": "_RPowerScalar",
-}
-
 BINARY: Mapping[str, SearchStrategy[Case]] = {
-    **{name: of_two(name, positively=kind == "power") for kind, names in _OF_TWO.items() for name in names},
-    **{name: of_broadcast(name, positively=kind == "power") for kind, names in _OF_BROADCAST.items() for name in names},
-    **{name: add_n(name) for name in ("add_n", "ElementWiseSum")},
+    **{name: of_two(name) for name in ("elemwise_add", "elemwise_sub", "elemwise_mul", "elemwise_div")},
+    **{name: of_two(name) for name in ("_maximum", "_minimum")},
+    "_power": of_two("_power", positively=True),
+    **{
+        f"broadcast_{name}": of_broadcast(f"broadcast_{name}")
+        for name in ("add", "sub", "mul", "div", "maximum", "minimum")
+    },
+    "broadcast_power": of_broadcast("broadcast_power", positively=True),
+    "add_n": add_n(),
 }
 
 SCALAR: Mapping[str, SearchStrategy[Case]] = {
-    **{name: of_number(name, positively="ower" in name) for names in _OF_NUMBER.items() for name in names},
     **{
-        name: of_number(name, positively="ower" in name, left=True)
-        for names in _OF_NUMBER_LEFT.items()
-        for name in names
+        f"_{name}_scalar": of_number(f"_{name}_scalar")
+        for name in ("plus", "minus", "mul", "div", "maximum", "minimum", "rminus", "rdiv")
     },
+    "_power_scalar": of_number("_power_scalar", positively=True),
+    "_rpower_scalar": of_number("_rpower_scalar", positively=True, left=True),
 }

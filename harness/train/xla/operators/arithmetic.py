@@ -6,13 +6,16 @@ import operator
 from typing import TYPE_CHECKING, Any
 
 import jax.numpy as jnp
+import numpy as np
 
-from harness.train.xla.attributes import IGNORED, Settings, integer, number
+from harness.train.xla.attributes import IGNORED, Settings, integer, misfit, number
 from harness.train.xla.operators.derivatives import maximum, minimum, with_partials
-from harness.train.xla.operators.operator import Array, Family, Run
+from harness.train.xla.operators.operator import Array, Family, Run, Shapes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
+
+    from harness.artifact import Shape
 
 ARITHMETIC = Family()
 
@@ -86,9 +89,18 @@ def _with_number(function: Binary, *, left: bool) -> Callable[[Settings, Sequenc
     return apply
 
 
+def _broadcast_shapes(settings: Settings, shapes: Shapes) -> Mapping[int, Shape]:
+    known = [shape for shape in shapes if shape is not None]
+    try:
+        np.broadcast_shapes(*known)
+    except ValueError:
+        raise misfit(settings.node, "shapes that can be broadcast together", ", ".join(map(str, known))) from None
+    return {}
+
+
 for _function, (_alike, _broadcast, _right, _left) in _BINARY.items():
     ARITHMETIC.add(*_alike, inputs=2, alike=True)(_of_two(_function))
-    ARITHMETIC.add(*_broadcast, inputs=2)(_of_two(_function))
+    ARITHMETIC.add(*_broadcast, inputs=2, infer=_broadcast_shapes)(_of_two(_function))
     for _names, _is_left in ((_right, False), (_left, True)):
         # is_int tells apart results for tensors of whole numbers only.
         ARITHMETIC.add(*_names, alike=True, scalar=number(1.0), is_int=IGNORED)(_with_number(_function, left=_is_left))

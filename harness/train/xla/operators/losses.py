@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -18,11 +19,8 @@ if TYPE_CHECKING:
 
 LOSSES = Family()
 
-Gradient = Any
-"""Of settings, output and what `_loss` was given beside the data, the gradient of the data."""
 
-
-def _loss(forward: Callable[[Array], Array], gradient: Gradient) -> Callable[..., Array]:
+def _loss(forward: Callable[[Array], Array], gradient: Callable[..., Array]) -> Callable[..., Array]:
     """A function of data and labels with a gradient of its own: none for the labels, none of what comes from above.
 
     Args:
@@ -59,10 +57,7 @@ def _softmax_output_shapes(settings: Settings, shapes: Shapes) -> Mapping[int, S
         raise misfit(settings.node, "data of at least 2 dimensions", data)
     if settings.multi_output:
         rest = data[2:]
-        flat = 1
-        for size in rest:
-            flat *= size
-        possible = [(data[0], flat), (data[0], *rest), (data[0], 1, *rest), data]
+        possible = [(data[0], math.prod(rest)), (data[0], *rest), (data[0], 1, *rest), data]
     elif len(data) == 2 or settings.preserve_shape:  # noqa: PLR2004 - rows of classes
         possible = [data[:-1], data]
     else:
@@ -90,7 +85,7 @@ def _gradient_of_classes(settings: Settings, output: Array, label: Array) -> Arr
     classes = jnp.arange(count, dtype=jnp.int32).reshape(-1, *[1] * (output.ndim - 1 - axis))
     target = (chosen == classes).astype(output.dtype)
     if settings.smooth_alpha and not settings.multi_output:
-        target = jnp.where(chosen == classes, 1 - settings.smooth_alpha, settings.smooth_alpha / (count - 1))
+        target = jnp.where(chosen == classes, 1 - settings.smooth_alpha, settings.smooth_alpha / max(1, count - 1))
     ignored = chosen == int(settings.ignore_label)
     gradient = output - target
     if settings.use_ignore:
@@ -158,7 +153,7 @@ def _identity(data: Array) -> Array:
 _REGRESSIONS: dict[str, tuple[Any, Any]] = {
     "LinearRegressionOutput": (_identity, jnp.subtract),
     "LogisticRegressionOutput": (jax.nn.sigmoid, jnp.subtract),
-    "MAERegressionOutput": (_identity, lambda output, label: jnp.sign(output - label)),
+    "MAERegressionOutput": (_identity, lambda output, label: jnp.where(output > label, 1.0, -1.0)),
 }
 """Operator to its output and to its gradient before scaling."""
 

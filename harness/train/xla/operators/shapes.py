@@ -116,14 +116,30 @@ def transpose(settings: Settings, inputs: Sequence[Array], run: Run) -> Array:
     return jnp.transpose(inputs[0], settings.axes or None)
 
 
-@SHAPES.add("expand_dims", axis=integer())
+def _expand_dims_shapes(settings: Settings, shapes: Shapes) -> Mapping[int, Shape]:
+    if shapes[0] is not None and not -len(shapes[0]) - 1 <= settings.axis <= len(shapes[0]):
+        raise misfit(settings.node, f"an axis of {len(shapes[0]) + 1} dimensions", settings.axis)
+    return {}
+
+
+@SHAPES.add("expand_dims", infer=_expand_dims_shapes, axis=integer())
 def expand_dims(settings: Settings, inputs: Sequence[Array], run: Run) -> Array:
     """One more dimension, of size 1."""
     del run
     return jnp.expand_dims(inputs[0], settings.axis)
 
 
-@SHAPES.add("squeeze", axis=optional(integers(None)))
+def _squeeze_shapes(settings: Settings, shapes: Shapes) -> Mapping[int, Shape]:
+    data = shapes[0]
+    if data is not None and settings.axis is not None:
+        ones = {axis for axis, size in enumerate(data) if size == 1}
+        chosen = [axis % len(data) for axis in settings.axis if -len(data) <= axis < len(data)]
+        if len(set(chosen)) < len(settings.axis) or not ones.issuperset(chosen):
+            raise misfit(settings.node, f"distinct axes of size 1 of data of shape {data}", settings.axis)
+    return {}
+
+
+@SHAPES.add("squeeze", infer=_squeeze_shapes, axis=optional(integers(None)))
 def squeeze(settings: Settings, inputs: Sequence[Array], run: Run) -> Array:
     """Without dimensions of size 1: some, or all."""
     del run
