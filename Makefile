@@ -55,6 +55,10 @@ test-current-jax: $(STAMP) ## Run engine xla's own tests beside the current JAX 
 	.venv-jax/bin/python -c 'import jax, numpy; print("jax", jax.__version__, "numpy", numpy.__version__)'
 	.venv-jax/bin/pytest tests/train/xla/test_xla_{without_mxnet,memory,resident,compilation}.py $(ARGS)
 
+.PHONY: test-operators
+test-operators: $(STAMP) ## Hold every operator of engine xla to MXNet, 300 cases each: about ten minutes
+	$(BIN)/pytest tests/train/xla/test_xla_operators.py --hypothesis-profile=long --timeout=0 $(ARGS)
+
 .PHONY: lint
 lint: $(STAMP) ## Check style and types
 	$(BIN)/ruff check .

@@ -47,13 +47,13 @@ def of_two(draw: st.DrawFn, name: str, *, positively: bool = False) -> Case:
 
 
 @st.composite
-def of_broadcast(draw: st.DrawFn, name: str, *, positively: bool = False) -> Case:
-    """An operator of two inputs that are broadcast; one may lack dimensions in front."""
+def of_broadcast(draw: st.DrawFn, name: str, *, positively: str | None = None) -> Case:
+    """An operator of two inputs that are broadcast; one may lack dimensions in front, one may have to be positive."""
     shape, seed = draw(shapes()), draw(SEEDS)
     one, other = (tuple(1 if draw(st.booleans()) else size for size in shape) for _ in range(2))
-    other = other[draw(st.integers(0, len(shape) - 1)) :]
-    values = {"data": positive(one, seed)} if positively else {}
-    return Case(name, {}, {"data": one, "other": other}, seed, values)
+    given = {"data": one, "other": other[draw(st.integers(0, len(shape) - 1)) :]}
+    values = {positively: positive(given[positively], seed)} if positively else {}
+    return Case(name, {}, given, seed, values)
 
 
 @st.composite
@@ -111,11 +111,9 @@ BINARY: Mapping[str, SearchStrategy[Case]] = {
     **{name: of_two(name) for name in ("elemwise_add", "elemwise_sub", "elemwise_mul", "elemwise_div")},
     **{name: of_two(name) for name in ("_maximum", "_minimum")},
     "_power": of_two("_power", positively=True),
-    **{
-        f"broadcast_{name}": of_broadcast(f"broadcast_{name}")
-        for name in ("add", "sub", "mul", "div", "maximum", "minimum")
-    },
-    "broadcast_power": of_broadcast("broadcast_power", positively=True),
+    **{f"broadcast_{name}": of_broadcast(f"broadcast_{name}") for name in ("add", "sub", "mul", "maximum", "minimum")},
+    "broadcast_div": of_broadcast("broadcast_div", positively="other"),
+    "broadcast_power": of_broadcast("broadcast_power", positively="data"),
     "add_n": add_n(),
 }
 

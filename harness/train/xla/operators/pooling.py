@@ -59,7 +59,21 @@ def _pooling_shapes(settings: Settings, shapes: Shapes) -> Mapping[int, Shape]:
     for count, stride, pad, size in zip(counts, window.stride, window.pad, data[2:], strict=True):
         if (count - 1) * stride - pad >= size:
             raise unsupported(settings.node, "pooling_convention=full with a window that lies outside the data")
+    if _cut_off_average(settings, window, data):
+        raise unsupported(settings.node, "pooling_convention=full with averages over windows that are cut off")
     return {}
+
+
+def _cut_off_average(settings: Settings, window: Windows, data: Shape) -> bool:
+    """Whether windows that reach beyond the padding are averaged, and padding counts.
+
+    MXNet 1.9.1 has two kernels for that, which divide by different counts: which one it takes differs between training
+    and prediction, and going backward it is judged by the output's size instead of the data's.
+    """
+    measures = zip(data[2:], window.pad, window.kernel, window.stride, strict=True)
+    averaged = settings.pool_type == "avg" and settings.count_include_pad is not False
+    full = settings.pooling_convention == "full"
+    return averaged and full and any((size + 2 * pad - kernel) % stride for size, pad, kernel, stride in measures)
 
 
 def _elements(settings: Settings, window: Windows, data: Shape) -> Array:
@@ -70,7 +84,7 @@ def _elements(settings: Settings, window: Windows, data: Shape) -> Array:
     ):
         start = np.arange(count) * stride - pad
         stop = np.minimum(start + kernel, size + pad)
-        if not settings.count_include_pad:
+        if settings.count_include_pad is False:
             start, stop = np.maximum(start, 0), np.minimum(stop, size)
         result = np.multiply.outer(result, (stop - start).astype(np.float32))
     return result
