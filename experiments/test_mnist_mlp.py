@@ -5,7 +5,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness import AccuracyFloor, Experiment, Hyperparameters, mnist
+from harness import (
+    AccuracyFloor,
+    ArtifactCeiling,
+    ClassFloor,
+    Experiment,
+    Hyperparameters,
+    LossCeiling,
+    NotWorse,
+    mnist,
+)
 
 
 @pytest.fixture(scope="module")
@@ -16,7 +25,7 @@ def experiment():
         dataset=mnist(),
         epochs=10,
         batch_size=100,
-        seeds=range(4),
+        seeds=range(6),
     )
 
 
@@ -26,10 +35,15 @@ def hyperparameters():
 
 
 def test_learns(replicates, gate):
-    gate.check(replicates, AccuracyFloor(0.955))
+    gate.check(replicates, AccuracyFloor(0.955), ClassFloor(0.85), LossCeiling(0.15))
 
 
-def test_packs(artifact):
+def test_has_not_become_worse(replicates, gate, baseline):
+    gate.check(replicates, NotWorse(baseline))
+
+
+def test_packs(artifact, gate):
+    gate.check(artifact, ArtifactCeiling(500_000))
     assert set(artifact.members) == {"model-symbol.json", "model-0000.params", "model-shapes.json"}
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness import AccuracyFloor, Experiment, grid, mnist
+from harness import AccuracyFloor, Experiment, NotWorse, grid, mnist
 
 
 @pytest.fixture(scope="module")
@@ -16,7 +16,7 @@ def experiment():
         dataset=mnist(),
         epochs=10,
         batch_size=100,
-        seeds=range(4),
+        seeds=range(6),
         engine="xla",
     )
 
@@ -28,6 +28,10 @@ def hyperparameters(request):
 
 def test_learns(replicates, gate):
     gate.check(replicates, AccuracyFloor(0.94))
+
+
+def test_has_not_become_worse(replicates, gate, baseline):
+    gate.check(replicates, NotWorse(baseline))
 
 
 @pytest.mark.serving

@@ -9,7 +9,8 @@ from harness.data.arrays import arrays
 from harness.data.mnist import mnist
 from harness.errors import HarnessError
 from harness.experiment import Dataset, Experiment
-from harness.gate.rules import AccuracyFloor
+from harness.gate.regression import NotWorse
+from harness.gate.rules import AccuracyFloor, ArtifactCeiling, ClassFloor, LossCeiling, TrainingTimeRatio
 from harness.hyperparameters import Hyperparameters, grid
 from harness.initializer import Constant, MSRAPrelu, Normal, One, Orthogonal, Uniform, Xavier, Zero
 from harness.schedule import ConstantRate, CosineDecay, MultiStepDecay, PolynomialDecay, StepDecay
@@ -17,6 +18,8 @@ from harness.tarball.verify import load_artifact
 
 __all__ = [
     "AccuracyFloor",
+    "ArtifactCeiling",
+    "ClassFloor",
     "Constant",
     "ConstantRate",
     "CosineDecay",
@@ -24,13 +27,16 @@ __all__ = [
     "Experiment",
     "HarnessError",
     "Hyperparameters",
+    "LossCeiling",
     "MSRAPrelu",
     "MultiStepDecay",
     "Normal",
+    "NotWorse",
     "One",
     "Orthogonal",
     "PolynomialDecay",
     "StepDecay",
+    "TrainingTimeRatio",
     "Uniform",
     "Xavier",
     "Zero",

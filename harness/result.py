@@ -1,4 +1,4 @@
-"""What comes out: trained models, their history, replicates of a setting and the verdicts of gates."""
+"""What comes out of training: models, their history, where they come from, and the replicates of a setting."""
 
 from __future__ import annotations
 
@@ -51,6 +51,27 @@ class Checkpoint:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Provenance:
+    """What a trained model was made from; two models can be compared if these agree.
+
+    Attributes:
+        graph: SHA-256 of the symbol's JSON.
+        train_data: SHA-256 of the training images and labels, with their shapes.
+        test_data: the same of the test images and labels.
+        settings: every setting that decides the training but the seed, in words or numbers.
+        versions: package to version, of what computed it.
+        weights: SHA-256 of the trained parameters and auxiliary states.
+    """
+
+    graph: str
+    train_data: str
+    test_data: str
+    settings: Mapping[str, Any]
+    versions: Mapping[str, str]
+    weights: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class TrainedModel:
     """A trial that was trained, and scored from its own checkpoint.
 
@@ -61,8 +82,12 @@ class TrainedModel:
         history: one entry per epoch.
         probabilities: float32 (m, classes), MXNet's predictions for the test images from the reloaded checkpoint.
         engine_probabilities: the same, as the engine itself predicted them from the weights that it had.
-        accuracy: share of test images classified right by these predictions; the figure that gates look at.
-        seconds: wall time of training.
+        labels: int64 (m,), the classes of the test images.
+        accuracy: share of test images classified right by `probabilities`.
+        loss: mean cross-entropy of `probabilities` against `labels`, in nats.
+        seconds: wall time of training, in the run that trained it.
+        provenance: what it was made from.
+        cached: whether it was trained in an earlier run.
     """
 
     trial: Trial
@@ -71,8 +96,12 @@ class TrainedModel:
     history: tuple[Epoch, ...]
     probabilities: NDArray[Any]
     engine_probabilities: NDArray[Any]
+    labels: NDArray[Any]
     accuracy: float
+    loss: float
     seconds: float
+    provenance: Provenance
+    cached: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for reports: no arrays, no paths."""
@@ -82,6 +111,8 @@ class TrainedModel:
             "seed": self.trial.seed,
             "engine": self.engine,
             "accuracy": self.accuracy,
+            "loss": self.loss,
+            "cached": self.cached,
             "seconds": self.seconds,
             "history": [asdict(epoch) for epoch in self.history],
         }
@@ -119,24 +150,11 @@ class Replicates(Sequence[TrainedModel]):
         return tuple(model.accuracy for model in self._models)
 
     @property
+    def losses(self) -> tuple[float, ...]:
+        """Mean cross-entropy of each replicate on the test images, in nats, in the order of the seeds."""
+        return tuple(model.loss for model in self._models)
+
+    @property
     def mean_accuracy(self) -> float:
         """Mean of `accuracies`."""
         return statistics.fmean(self.accuracies)
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """What a gate said of the replicates of one setting.
-
-    Attributes:
-        rules: each rule in words, such as ``accuracy >= 0.955``.
-        reasons: why it failed; empty when it passed.
-    """
-
-    rules: tuple[str, ...]
-    reasons: tuple[str, ...]
-
-    @property
-    def passed(self) -> bool:
-        """Whether no rule gave a reason."""
-        return not self.reasons

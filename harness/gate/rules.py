@@ -1,24 +1,36 @@
-"""Rules as values: each has a limit, says itself in words, and returns a reason or nothing."""
+"""Rules as values: each has a limit, says itself in words, and returns a reason or nothing.
+
+Limits catch what is broken; small losses drown in the noise between seeds and are for `harness.gate.regression`.
+"""
 
 from __future__ import annotations
 
+import statistics
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from harness.errors import DeclarationError, GateError
-from harness.result import Verdict
+from harness.errors import DeclarationError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from harness.artifact import Artifact
+    from harness.result import Replicates, TrainedModel
+    from harness.verdict import Finding
 
-    from harness.result import Epoch, Replicates
+Subject_contra = TypeVar("Subject_contra", contravariant=True)
 
 
-class Rule(Protocol):
-    """One condition on the replicates of a setting. ``str()`` of it is the condition in words."""
+class Rule(Protocol[Subject_contra]):
+    """One condition on the replicates of a setting, or on an artifact. ``str()`` of it is the condition in words."""
 
-    def reason(self, replicates: Replicates) -> str | None:
-        """Why the replicates fail, with what was expected and found; None if they pass."""
+    def reason(self, subject: Subject_contra, /) -> str | None:
+        """Why the subject fails, with what was expected and found; None if it passes."""
+
+
+class TellingRule(Rule[Subject_contra], Protocol[Subject_contra]):
+    """A rule that has more to tell than a reason."""
+
+    def finding(self, subject: Subject_contra, /) -> Finding:
+        """The reason, and what was measured."""
 
 
 @dataclass(frozen=True)
@@ -34,53 +46,152 @@ class AccuracyFloor:
     minimum: float
 
     def __post_init__(self) -> None:
-        if not 0 <= self.minimum <= 1:  # also refuses NaN
-            raise DeclarationError(
-                f"AccuracyFloor: expected a share from 0 to 1, found {self.minimum}; write 0.95 for 95 %"
-            )
+        _check_share("AccuracyFloor", self.minimum)
 
     def __str__(self) -> str:
         return f"accuracy >= {self.minimum:g}"
 
-    def reason(self, replicates: Replicates) -> str | None:
+    def reason(self, replicates: Replicates, /) -> str | None:
         """See `Rule.reason`."""
-        # "Not at least" rather than "below", so that a NaN fails too.
+        # "Not at least" rather than "below", here and below, so that a NaN fails too.
         low = [model for model in replicates if not model.accuracy >= self.minimum]
-        if not low:
-            return None
         found = ", ".join(f"{model.accuracy:.4f} (seed {model.trial.seed})" for model in low)
-        return (
-            f"expected accuracy of at least {self.minimum:g} from each of {len(replicates)} replicates, found {found}"
-        )
+        return _each("accuracy of at least", self.minimum, replicates, found)
 
 
-def judge(replicates: Replicates, rules: Sequence[Rule]) -> Verdict:
-    """Ask every rule, and collect all reasons.
+@dataclass(frozen=True)
+class LossCeiling:
+    """Every replicate's test loss is at most ``maximum``: mean cross-entropy on the test images, in nats.
+
+    Loss sees what accuracy does not: labels that are wrong now and then leave the answers right, but unsure.
 
     Raises:
-        DeclarationError: no rule was given, or not every replicate: such a gate would let pass what it never saw.
+        DeclarationError: ``maximum`` is not a positive number.
     """
-    trials = [model.trial for model in replicates]
-    settings = {(trial.experiment.name, trial.hyperparameters) for trial in trials}
-    if len(settings) > 1 or sorted(trial.seed for trial in trials) != sorted(trials[0].experiment.seeds):
-        raise DeclarationError(
-            f"gate: expected every replicate of one setting, seeds {', '.join(map(str, trials[0].experiment.seeds))}, "
-            f"found {', '.join(map(str, trials))}; pass the fixture replicates"
+
+    maximum: float
+
+    def __post_init__(self) -> None:
+        _check_positive("LossCeiling", self.maximum, "the mean cross-entropy in nats")
+
+    def __str__(self) -> str:
+        return f"loss <= {self.maximum:g}"
+
+    def reason(self, replicates: Replicates, /) -> str | None:
+        """See `Rule.reason`."""
+        high = [model for model in replicates if not model.loss <= self.maximum]
+        found = ", ".join(f"{model.loss:.4f} (seed {model.trial.seed})" for model in high)
+        return _each("loss of at most", self.maximum, replicates, found)
+
+
+@dataclass(frozen=True)
+class ClassFloor:
+    """In every replicate, of the test images of each class at least the share ``minimum`` is classified right.
+
+    Raises:
+        DeclarationError: ``minimum`` is not between 0 and 1.
+    """
+
+    minimum: float
+
+    def __post_init__(self) -> None:
+        _check_share("ClassFloor", self.minimum)
+
+    def __str__(self) -> str:
+        return f"accuracy of each class >= {self.minimum:g}"
+
+    def reason(self, replicates: Replicates, /) -> str | None:
+        """See `Rule.reason`."""
+        found = ", ".join(
+            f"class {number}: {accuracy:.4f} (seed {model.trial.seed})"
+            for model in replicates
+            for number, accuracy in _class_accuracies(model).items()
+            if not accuracy >= self.minimum
         )
-    if not rules:
-        raise DeclarationError("gate: expected at least one rule, found none; for instance AccuracyFloor(0.95)")
-    reasons = (rule.reason(replicates) for rule in rules)
-    return Verdict(tuple(map(str, rules)), tuple(reason for reason in reasons if reason))
+        return _each("accuracy of each class of at least", self.minimum, replicates, found)
 
 
-def refusal(replicates: Replicates, verdict: Verdict) -> GateError:
-    """The error of a gate that did not let the replicates pass: every reason, and what each replicate reached."""
-    trial = replicates[0].trial
-    lines = [f"{trial.experiment.name}[{trial.hyperparameters}] does not pass its gate ({', '.join(verdict.rules)}):"]
-    lines += [f"  - {reason}" for reason in verdict.reasons]
-    lines += [f"  seed {model.trial.seed}: accuracy by epoch {_curve(model.history)}" for model in replicates]
-    return GateError("\n".join(lines))
+@dataclass(frozen=True)
+class TrainingTimeRatio:
+    """Training takes at most ``maximum`` times as long per epoch as something else that this run has measured.
+
+    Seconds on another machine, or on another day, say nothing; a ratio of two measurements side by side does.
+
+    Args:
+        maximum: of the ratio between the median seconds per epoch and ``reference``.
+        reference: seconds; the fixture ``reference_seconds`` has those of a fixed piece of work in numpy, or write what
+            you measured yourself.
+
+    Raises:
+        DeclarationError: one of them is not a positive number.
+    """
+
+    maximum: float
+    reference: float
+
+    def __post_init__(self) -> None:
+        _check_positive("TrainingTimeRatio", self.maximum, "the largest ratio")
+        _check_positive("TrainingTimeRatio", self.reference, "seconds that were measured in this run")
+
+    def __str__(self) -> str:
+        return f"training time ratio <= {self.maximum:g}"
+
+    def reason(self, replicates: Replicates, /) -> str | None:
+        """See `Rule.reason`. Models of an earlier run cannot be compared with a reference of this one."""
+        cached = [str(model.trial.seed) for model in replicates if model.cached]
+        if cached:
+            return (
+                f"expected models that were trained in this run, beside the reference, found seeds "
+                f"{', '.join(cached)} from the cache; run with --retrain"
+            )
+        seconds = statistics.median(epoch.seconds for model in replicates for epoch in model.history)
+        ratio = seconds / self.reference
+        if ratio <= self.maximum:
+            return None
+        return (
+            f"expected an epoch to take at most {self.maximum:g} times the reference of {self.reference:.3g} s, "
+            f"found {ratio:.3g} times ({seconds:.3g} s)"
+        )
 
 
-def _curve(history: Sequence[Epoch]) -> str:
-    return " ".join(f"{epoch.validation_accuracy:.3f}" for epoch in history)
+@dataclass(frozen=True)
+class ArtifactCeiling:
+    """The packed tarball takes at most ``maximum`` bytes; for ``gate.check(artifact, ArtifactCeiling(500_000))``.
+
+    Raises:
+        DeclarationError: ``maximum`` is not a positive number.
+    """
+
+    maximum: int
+
+    def __post_init__(self) -> None:
+        _check_positive("ArtifactCeiling", self.maximum, "bytes")
+
+    def __str__(self) -> str:
+        return f"artifact <= {self.maximum:,} bytes"
+
+    def reason(self, artifact: Artifact, /) -> str | None:
+        """See `Rule.reason`."""
+        if artifact.size <= self.maximum:
+            return None
+        return f"expected a tarball of at most {self.maximum:,} bytes, found {artifact.size:,}"
+
+
+def _each(expected: str, limit: float, replicates: Replicates, found: str) -> str | None:
+    return f"expected {expected} {limit:g} from each of {len(replicates)} replicates, found {found}" if found else None
+
+
+def _class_accuracies(model: TrainedModel) -> dict[int, float]:
+    """Class to the share of its test images that are classified right."""
+    right = model.probabilities.argmax(axis=1) == model.labels
+    return {number: float(right[model.labels == number].mean()) for number in sorted(set(model.labels.tolist()))}
+
+
+def _check_share(rule: str, value: float) -> None:
+    if not 0 <= value <= 1:  # also refuses NaN
+        raise DeclarationError(f"{rule}: expected a share from 0 to 1, found {value}; write 0.95 for 95 %")
+
+
+def _check_positive(rule: str, value: float, meaning: str) -> None:
+    if not 0 < value < float("inf"):
+        raise DeclarationError(f"{rule}: expected a number above 0, {meaning}, found {value}")

@@ -7,10 +7,12 @@ other, as with any fixture of pytest. Teardown is clean-up.
 
 from __future__ import annotations
 
+import os
+import shlex
 import shutil
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -25,8 +27,12 @@ if TYPE_CHECKING:
     from harness.cloud.predictor import Predictor
     from harness.cloud.session import Cloud
     from harness.experiment import Experiment, Hyperparameters
+    from harness.gate.regression import Baselines
     from harness.gate.rules import Rule
     from harness.result import Replicates, TrainedModel
+
+BASELINES = "baselines"
+"""Folder of accepted results, beside the module that compares with them."""
 
 
 @pytest.fixture(scope="module")
@@ -53,19 +59,38 @@ def hyperparameters() -> Hyperparameters:
 @pytest.fixture(scope="module")
 def trained(experiment: Experiment, hyperparameters: Hyperparameters, request: pytest.FixtureRequest) -> TrainedModel:
     """The first replicate of the setting: what is packed and deployed."""
-    return _train(experiment, hyperparameters, request, 1)[0]
+    return _train(experiment, hyperparameters, request, first_only=True)[0]
 
 
 @pytest.fixture(scope="module")
 def replicates(experiment: Experiment, hyperparameters: Hyperparameters, request: pytest.FixtureRequest) -> Replicates:
     """All replicates of the setting, one per seed: what a gate looks at."""
-    return _train(experiment, hyperparameters, request, len(experiment.seeds))
+    return _train(experiment, hyperparameters, request)
 
 
 @pytest.fixture
 def gate(request: pytest.FixtureRequest) -> Gate:
-    """Lets replicates pass, or fails the test with every reason."""
+    """Lets replicates or an artifact pass, or fails the test with every reason."""
     return Gate(HarnessSession.of(request.config))
+
+
+@pytest.fixture
+def baseline(request: pytest.FixtureRequest) -> Baselines:
+    """The accepted results that lie beside the module, for ``gate.check(replicates, NotWorse(baseline))``."""
+    from harness.gate.regression import Baselines
+
+    updating = HarnessSession.of(request.config).updates_baselines
+    module = os.path.relpath(request.path, request.config.invocation_params.dir)
+    command = f"pytest -m local {shlex.quote(module)} --update-baselines"
+    return Baselines(folder=request.path.parent / BASELINES, updating=updating, command=command)
+
+
+@pytest.fixture(scope="session")
+def reference_seconds() -> float:
+    """Seconds that a fixed piece of work takes in numpy now: for `TrainingTimeRatio`."""
+    from harness.train.reference import measure
+
+    return measure()
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +108,7 @@ def artifact(
         checkpoint.save(trained.checkpoint, model)
         packed = pack(model, Path(folder) / "model.tar.gz")
         check(packed.path)
-        HarnessSession.of(request.config).row(experiment, hyperparameters).artifact = packed.digest
+        HarnessSession.of(request.config).packed(packed, experiment, hyperparameters)
         keep = request.config.getoption("--artifacts")
         if keep:
             Path(keep).mkdir(parents=True, exist_ok=True)
@@ -115,22 +140,27 @@ def endpoint(
     """An endpoint in service with the artifact behind it; it and all that was made for it are deleted afterwards."""
     from harness.cloud.deploy import deploy
     from harness.errors import HarnessError
+    from harness.report.board import Deployed
 
     session = HarnessSession.of(request.config)
-    endpoints = session.row(experiment, hyperparameters).endpoints
-    endpoints[cloud.kind] = "interrupted"
     name = session.resource_name(experiment)
+    endpoints = session.row(experiment, hyperparameters).endpoints
+
+    def note(state: str) -> None:
+        endpoints[name] = Deployed(kind=cloud.kind, name=name, instance_type=cloud.instance_type, state=state)
+
+    note("interrupted")
     session.say(f"{experiment.name}[{hyperparameters}]: deploying to the {cloud.kind} account as {name}")
     try:
         deployment = deploy(cloud, artifact, name=name, entry_point=experiment.entry_point)
     except HarnessError:
-        endpoints[cloud.kind] = "failed"
+        note("failed")
         raise
-    endpoints[cloud.kind] = f"in service after {deployment.seconds:.1f} s"
+    in_service = f"in service after {deployment.seconds:.1f} s"
+    note(f"{in_service}, NOT deleted")
     yield deployment
-    endpoints[cloud.kind] += ", NOT deleted"
     deployment.delete()
-    endpoints[cloud.kind] = endpoints[cloud.kind].replace("NOT deleted", "deleted")
+    note(f"{in_service}, deleted")
 
 
 @pytest.fixture(scope="module")
@@ -147,35 +177,36 @@ class Gate:
     def __init__(self, session: HarnessSession) -> None:
         self._session = session
 
-    def check(self, replicates: Replicates, *rules: Rule) -> None:
-        """Let the replicates pass if every rule does.
+    def check(self, subject: Replicates | Artifact, *rules: Rule[Any]) -> None:
+        """Let the replicates of a setting, or an artifact, pass if every rule does.
 
         Raises:
             GateError: with all reasons of all rules.
         """
-        from harness.gate.rules import judge, refusal
+        from harness.gate.judge import judge, refusal
 
-        verdict = judge(replicates, rules)
-        trial = replicates[0].trial
-        self._session.row(trial.experiment, trial.hyperparameters).limits[", ".join(verdict.rules)] = verdict.passed
+        verdict = judge(subject, rules)
+        row = self._session.judged(subject, rules, verdict)
         if not verdict.passed:
-            raise refusal(replicates, verdict)
+            raise refusal(f"{row.experiment}[{row.hyperparameters}]" if row else "artifact", subject, verdict)
 
 
 def _train(
-    experiment: Experiment, hyperparameters: Hyperparameters, request: pytest.FixtureRequest, count: int
+    experiment: Experiment,
+    hyperparameters: Hyperparameters,
+    request: pytest.FixtureRequest,
+    *,
+    first_only: bool = False,
 ) -> Replicates:
     from harness.result import Replicates
 
     session = HarnessSession.of(request.config)
-    trials = session.as_run(experiment).trials(hyperparameters)[:count]
+    trials = session.as_run(experiment).trials(hyperparameters)[: 1 if first_only else None]
     session.plan(trials)
     models = [session.trainer.train(trial) for trial in trials]
-    row = session.row(experiment, hyperparameters)
-    row.engine = models[0].engine
-    row.accuracies |= {str(model.trial.seed): model.accuracy for model in models}
-    row.seconds |= {str(model.trial.seed): model.seconds for model in models}
-    return Replicates(models)
+    replicates = Replicates(models)
+    session.trained(replicates)
+    return replicates
 
 
 def _live_cloud(request: pytest.FixtureRequest) -> Cloud:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from harness.plugin import distribution
+from harness.plugin import distribution, properties, telling
 from harness.plugin.session import NAME, HarnessSession
 
 if TYPE_CHECKING:
@@ -22,6 +22,9 @@ MARKERS = (
 )
 
 
+REPLICATES = 24
+"""In a baseline: made now and then, it may cost more than the runs that are compared with it, and steadies them all."""
+
 QUIET = (
     # MXNet is archived: nobody will mend what its NDArray constructor asks of scipy.
     "ignore:Please import `csr_matrix`:DeprecationWarning",
@@ -36,6 +39,26 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     group.addoption(
         "--gpus", metavar="N", help="train on this many GPUs, whatever the experiments say; 0 trains on the CPU"
+    )
+    group.addoption("--retrain", action="store_true", help="train anew what an earlier run has trained and kept")
+    group.addoption(
+        "--update-baselines",
+        action="store_true",
+        help="accept what this run trains as the baselines that later runs are compared with, if it passes its floors",
+    )
+    group.addoption(
+        "--baseline-replicates",
+        metavar="N",
+        default=str(REPLICATES),
+        help="with --update-baselines: train at least this many seeds of each setting (default: %(default)s)",
+    )
+    group.addoption("--report", metavar="DIR", help="write index.html and results.jsonl into this folder")
+    group.addoption(
+        "--mlflow-uri",
+        metavar="URI",
+        nargs="?",
+        const=telling.MLFLOW_DEFAULT,
+        help="log every trial to MLflow; without a value to %(const)s",
     )
     group.addoption("--artifacts", metavar="DIR", help="keep a copy of every model.tar.gz in this folder")
     group.addoption("--aws-role", metavar="ARN", help="with -m aws: the role that models run under (SAGEMAKER_ROLE)")
@@ -54,7 +77,15 @@ def pytest_configure(config: pytest.Config) -> None:
         config.addinivalue_line("markers", line)
     for line in QUIET:
         config.addinivalue_line("filterwarnings", line)
-    config.pluginmanager.register(HarnessSession(config, gpus=_gpus(config)), NAME)
+    config.pluginmanager.register(HarnessSession(config, gpus=_gpus(config), replicates=_replicates(config)), NAME)
+    if config.getoption("--mlflow-uri"):
+        from harness.errors import DeclarationError
+        from harness.report.tracking import check_uri
+
+        try:
+            check_uri(config.getoption("--mlflow-uri"))
+        except DeclarationError as error:
+            raise pytest.UsageError(str(error)) from error
     if config.getoption("--engine"):
         from harness.errors import DeclarationError
         from harness.experiment import check_engine
@@ -126,6 +157,7 @@ def pytest_xdist_node_collection_finished(node: Any, ids: list[str]) -> None:
 @pytest.hookimpl(trylast=True)  # after the fixtures are set up
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Refuse to test one class's experiment with another one's model: pytest keeps one per module."""
+    properties.note_trials(item)
     values = getattr(item, "funcargs", {})
     experiment, setting = values.get("experiment"), values.get("hyperparameters")
     models = [values.get("trained"), *(values.get("replicates") or ())]
@@ -161,7 +193,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
     """The table of what was trained, packed and deployed."""
-    from harness.report.summary import as_table
+    from harness.report.table import as_table
 
     session = HarnessSession.of(config)
     rows, keep = session.board.rows(), config.getoption("--artifacts")
@@ -170,16 +202,23 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
         terminalreporter.write_line(as_table(rows))
     if keep and any(row.artifact for row in rows):
         terminalreporter.write_line(f"byom: tarballs kept in {keep}, each named after its experiment and artifact")
+    for line, well in session.told:
+        terminalreporter.write_line(f"byom: {line}", red=not well, bold=not well)
     if session.refusal:
         terminalreporter.write_line(f"byom: live tests were skipped: {session.refusal}", yellow=True)
 
 
+@pytest.hookimpl(trylast=True)  # when the workers of pytest-xdist are down
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """In a worker of pytest-xdist: send the controller what it tells at the end."""
+    """Write what is left of the session; in a worker of pytest-xdist: send the controller what it takes for that."""
+    state = HarnessSession.of(session.config)
     output = getattr(session.config, "workeroutput", None)
     if output is not None:
-        state = HarnessSession.of(session.config)
-        output[NAME] = {"rows": state.board.to_plain(), "refusal": state.refusal}
+        output[NAME] = state.to_plain()
+        return
+    state.told = list(telling.tell(state, session.config))
+    if not all(well for _, well in state.told) and session.exitstatus == pytest.ExitCode.OK:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -188,8 +227,7 @@ def pytest_testnodedown(node: Any, error: object) -> None:
     del error
     state, sent = HarnessSession.of(node.config), getattr(node, "workeroutput", {}).get(NAME)
     if sent:
-        state.board.merge(sent["rows"])
-        state.refusal = state.refusal or sent["refusal"]
+        state.absorb(sent)
 
 
 def _gpus(config: pytest.Config) -> int | None:
@@ -199,6 +237,16 @@ def _gpus(config: pytest.Config) -> int | None:
         return None if text is None else int(text)
     raise pytest.UsageError(
         f"--gpus: expected a whole number of at least 0, found {text!r}; 0 trains on the CPU, 1 on one GPU"
+    )
+
+
+def _replicates(config: pytest.Config) -> int:
+    """What ``--baseline-replicates`` says."""
+    text = config.getoption("--baseline-replicates")
+    if text.isascii() and text.isdigit() and int(text) > 1:
+        return int(text)
+    raise pytest.UsageError(
+        f"--baseline-replicates: expected a whole number of at least 2, found {text!r}; one model says nothing of noise"
     )
 
 

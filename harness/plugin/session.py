@@ -9,19 +9,24 @@ import sys
 from contextlib import contextmanager
 from functools import cached_property
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
 from harness.plugin import distribution
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
+    from harness.artifact import Artifact
     from harness.experiment import Experiment, Hyperparameters, Trial
-    from harness.report.summary import Board, Row
+    from harness.gate.acceptance import Proposal
+    from harness.gate.rules import Rule
+    from harness.report.board import Board, Row
+    from harness.result import Replicates
     from harness.train.progress import Progress
     from harness.train.trainer import Trainer
+    from harness.verdict import Verdict
 
 NAME = "byom-session"
 
@@ -33,10 +38,14 @@ class HarnessSession:
         run_id: eight hexadecimal digits that are part of every AWS name this run makes.
         live: whether ``-m aws`` selected a test, the only way to a real account.
         refusal: why no live account could be had, or "".
+        versions: package to version, of what computed.
+        proposals: results that want to become baselines.
+        told: what was written at the end, in words, and whether it could be.
     """
 
-    def __init__(self, config: pytest.Config, *, gpus: int | None = None) -> None:
+    def __init__(self, config: pytest.Config, *, gpus: int | None = None, replicates: int = 1) -> None:
         self._config = config
+        self._replicates = replicates
         self._gpus = gpus
         self._item: pytest.Item | None = None
         self._planned: set[Trial] = set()
@@ -44,6 +53,10 @@ class HarnessSession:
         self.run_id = secrets.token_hex(4)
         self.live = False
         self.refusal = ""
+        self.versions: dict[str, str] = {}
+        self.proposals: list[Proposal] = []
+        self.told: list[tuple[str, bool]] = []
+        self._artifacts: dict[str, Row] = {}
         self._experiments: dict[str, Experiment] = {}
         # Asked now, while pytest is configured: later its capturing stands between us and the terminal.
         self._is_terminal = sys.__stdout__ is not None and sys.__stdout__.isatty()
@@ -58,9 +71,13 @@ class HarnessSession:
     @cached_property
     def trainer(self) -> Trainer:
         """Trains each trial of the session once."""
+        from harness.storage import cache_directory
+        from harness.train.store import Store
         from harness.train.trainer import Trainer
 
-        return Trainer(self._progress(), self._config.getoption("--engine"))
+        option = self._config.getoption
+        store = Store(cache_directory() / "trained")
+        return Trainer(self._progress(), option("--engine"), store, retrain=option("--retrain"))
 
     def plan(self, asked: Sequence[Trial]) -> None:
         """Before trials of one setting are trained: tell the trainer what else this module's tests will ask for."""
@@ -75,9 +92,32 @@ class HarnessSession:
         self._planned.update(trials)
         self.trainer.plan(trials)
 
+    @property
+    def updates_baselines(self) -> bool:
+        """Whether this run writes baselines."""
+        return bool(self._config.getoption("--update-baselines"))
+
     def as_run(self, experiment: Experiment) -> Experiment:
-        """An experiment as this session trains it: on as many GPUs as ``--gpus`` says, if it says any."""
-        return experiment if self._gpus is None else dataclasses.replace(experiment, num_gpus=self._gpus)
+        """An experiment as this session trains it.
+
+        On as many GPUs as ``--gpus`` says, if it says any; with as many seeds as a baseline has, if one is written.
+        """
+        if self._gpus is not None:
+            experiment = dataclasses.replace(experiment, num_gpus=self._gpus)
+        missing = self._replicates - len(experiment.seeds)
+        if self.updates_baselines and missing > 0 and self._compares_with_baseline():
+            more = itertools.islice((seed for seed in itertools.count() if seed not in experiment.seeds), missing)
+            experiment = dataclasses.replace(experiment, seeds=(*experiment.seeds, *more))
+        return experiment
+
+    def _compares_with_baseline(self) -> bool:
+        """Whether a test of the module whose turn it is uses the fixture ``baseline``."""
+        if self._item is None:
+            return False
+        module = self._item.path
+        return any(
+            item.path == module and "baseline" in getattr(item, "fixturenames", ()) for item in self._item.session.items
+        )
 
     @cached_property
     def missing_accelerator(self) -> str:
@@ -101,7 +141,7 @@ class HarnessSession:
     @cached_property
     def board(self) -> Board:
         """The rows of the table at the end."""
-        from harness.report.summary import Board
+        from harness.report.board import Board
 
         return Board()
 
@@ -122,9 +162,66 @@ class HarnessSession:
             )
         return self.board.row(experiment.name, str(hyperparameters))
 
+    def packed(self, artifact: Artifact, experiment: Experiment, hyperparameters: Hyperparameters) -> None:
+        """Note the tarball of a setting."""
+        from harness.report.board import Packed
+
+        row = self._artifacts[artifact.sha256] = self.row(experiment, hyperparameters)
+        row.artifact = Packed(
+            digest=artifact.digest, sha256=artifact.sha256, size=artifact.size, members=artifact.members
+        )
+
+    def trained(self, replicates: Replicates) -> None:
+        """Note the models of a setting, and what a report will show of them."""
+        from harness.report.board import Replicate
+
+        first = replicates[0]
+        row = self.row(first.trial.experiment, first.trial.hyperparameters)
+        row.engine, row.settings = first.engine, dict(first.trial.hyperparameters)
+        row.replicates |= {str(model.trial.seed): Replicate.of(model) for model in replicates}
+        self.versions |= first.provenance.versions
+        if self._config.getoption("--report") and (row.evidence is None or len(replicates) > 1):
+            from harness.report.evidence import gather
+
+            row.evidence = gather(replicates, self.trainer.arrays(first.trial.experiment.dataset).test_data)
+
+    def judged(self, subject: Replicates | Artifact, rules: Sequence[Rule[Any]], verdict: Verdict) -> Row | None:
+        """Note what rules said of a subject; its row, if it has one."""
+        from harness.gate.acceptance import Proposal
+        from harness.result import Replicates
+
+        if not isinstance(subject, Replicates):
+            row = self._artifacts.get(subject.sha256)
+        else:
+            trial = subject[0].trial
+            row = self.row(trial.experiment, trial.hyperparameters)
+            proposal = Proposal.of(subject, rules) if self.updates_baselines else None
+            self.proposals += [proposal] if proposal else []
+        if row is not None:
+            row.found(verdict.findings)
+        return row
+
     def resource_name(self, experiment: Experiment) -> str:
         """A new name for AWS resources, at most 63 characters: what, which run, which of its deployments."""
         return f"byom-{experiment.name}-{self.run_id}-{next(self._numbers)}"
+
+    def to_plain(self) -> dict[str, Any]:
+        """Plain values, for a worker of pytest-xdist to send."""
+        return {
+            "rows": self.board.to_plain(),
+            "refusal": self.refusal,
+            "versions": self.versions,
+            "proposals": [dataclasses.asdict(proposal) for proposal in self.proposals],
+        }
+
+    def absorb(self, sent: Mapping[str, Any]) -> None:
+        """Add what a worker has sent."""
+        from harness.gate.acceptance import Proposal
+
+        self.board.merge(sent["rows"])
+        self.refusal = self.refusal or sent["refusal"]
+        self.versions |= sent["versions"]
+        self.proposals += [Proposal(**proposal) for proposal in sent["proposals"]]
 
     def say(self, line: str) -> None:
         """Tell what takes a while, where somebody reads along."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from harness.errors import TrainingError
+from harness.train.digests import arrays_digest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -57,6 +59,16 @@ class Arrays:
                 f"{arrays.train_data.shape[1:]} and {arrays.test_data.shape[1:]}; preprocess both alike"
             )
         return arrays
+
+    @cached_property
+    def train_digest(self) -> str:
+        """SHA-256 of the training images and labels."""
+        return arrays_digest({"data": self.train_data, "label": self.train_label})
+
+    @cached_property
+    def test_digest(self) -> str:
+        """SHA-256 of the test images and labels."""
+        return arrays_digest({"data": self.test_data, "label": self.test_label})
 
     def check_trial(self, trial: Trial, contexts: int) -> None:
         """Refuse a batch size that these arrays or that many devices cannot fill.

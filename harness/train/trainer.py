@@ -1,4 +1,4 @@
-"""From a trial to a trained model that counts: train, store, load again with MXNet, score."""
+"""From a trial to a trained model that counts: remember, or train, store, load again with MXNet, and score."""
 
 from __future__ import annotations
 
@@ -16,13 +16,17 @@ from harness.train import checkpoint
 from harness.train.arrays import Arrays
 from harness.train.entry_point import build_job
 from harness.train.progress import Progress, Silent
-from harness.train.scores import accuracy
+from harness.train.provenance import provenance
+from harness.train.recollection import Recollection
+from harness.train.scores import accuracy, cross_entropy
+from harness.train.store import Stored
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from harness.experiment import Dataset, Trial
     from harness.train.engine import Engine, Job, Outcome, Training
+    from harness.train.store import Store
 
 AGREEMENT = 1e-3
 """How far the probabilities that MXNet predicts from the reloaded checkpoint may lie from those that the engine saw
@@ -36,14 +40,27 @@ class Trainer:
     """Trains trials, each one once, and keeps data sets loaded between them.
 
     Trials that were `plan`-ned are trained along with the first of their kind that is asked for, if the engine can.
+
+    Args:
+        progress: what to tell of it, and how.
+        engine: trains with this one, whatever the experiments name.
+        store: models of earlier runs; None looks for none and keeps none.
+        retrain: train anew what the store holds, and keep that instead.
     """
 
-    def __init__(self, progress: Progress | None = None, engine: str | None = None) -> None:
+    def __init__(
+        self,
+        progress: Progress | None = None,
+        engine: str | None = None,
+        store: Store | None = None,
+        *,
+        retrain: bool = False,
+    ) -> None:
         self._progress = progress or Silent()
         self._engine = engine
+        self._recollection = Recollection(store, self._progress, retrain=retrain)
         self._planned: dict[Trial, None] = {}
-        self._outcomes: dict[Key, Outcome] = {}
-        self._models: dict[Key, TrainedModel] = {}
+        self._outcomes: dict[Key, TrainedModel | TrainingError] = {}
         self._arrays: dict[Dataset, Arrays] = {}
 
     def plan(self, trials: Iterable[Trial]) -> None:
@@ -51,7 +68,7 @@ class Trainer:
         self._planned.update(dict.fromkeys(trials))
 
     def train(self, trial: Trial) -> TrainedModel:
-        """The trained model of a trial, trained now unless this trainer has trained it, script and all, before.
+        """The trained model of a trial, trained now unless that was done before, by this trainer or in an earlier run.
 
         Raises:
             DataError: the data set cannot be had.
@@ -59,13 +76,17 @@ class Trainer:
         """
         key = _key(trial)
         if key not in self._outcomes:
-            self._train_population(trial)
-        if key not in self._models:
-            outcome = self._outcomes[key]
-            if isinstance(outcome, TrainingError):
-                raise outcome
-            self._models[key] = self._score(trial, outcome)
-        return self._models[key]
+            arrays, job, engine = self.arrays(trial.experiment.dataset), build_job(trial), self._engine_of(trial)
+            check_engine(engine)
+            known = self._recollection.recall(job, arrays, engine)
+            if known is None:
+                self._train_population(job, arrays)
+            else:
+                self._outcomes[key] = _model(job, engine, arrays, known, cached=True)
+        outcome = self._outcomes[key]
+        if isinstance(outcome, TrainingError):
+            raise outcome
+        return outcome
 
     def arrays(self, dataset: Dataset) -> Arrays:
         """The checked arrays of a data set, loaded once."""
@@ -73,16 +94,16 @@ class Trainer:
             self._arrays[dataset] = Arrays.from_mapping(dataset.name, dataset.load())
         return self._arrays[dataset]
 
-    def _train_population(self, asked: Trial) -> None:
+    def _train_population(self, asked: Job, arrays: Arrays) -> None:
         """Train a trial, and with it those of its kind that were planned."""
-        engine = _engine_named(self._engine_of(asked))
-        arrays = self.arrays(asked.experiment.dataset)
-        job = build_job(asked)
-        jobs = [job, *self._companions(job, engine)]
+        engine = _engine_named(self._engine_of(asked.trial))
+        jobs = [asked, *self._companions(asked, arrays, engine)]
         outcomes = engine.train(jobs, arrays, self._progress)
-        self._outcomes |= {_key(job.trial): outcome for job, outcome in zip(jobs, outcomes, strict=True)}
+        # All of them are kept at once: who stops a run here finds them again in the next.
+        for job, outcome in zip(jobs, outcomes, strict=True):
+            self._outcomes[_key(job.trial)] = self._finish(job, outcome, arrays, engine.name)
 
-    def _companions(self, job: Job, engine: Engine) -> list[Job]:
+    def _companions(self, job: Job, arrays: Arrays, engine: Engine) -> list[Job]:
         """Jobs that were planned, are not trained yet, and can be trained together with one."""
         kind, asked = engine.kind(job), job.trial
         if kind is None:
@@ -98,36 +119,65 @@ class Trainer:
                 other = build_job(trial)
             except (HarnessError, OSError):
                 continue  # it will say so when it is asked for
-            if engine.kind(other) == kind:
+            if engine.kind(other) == kind and not self._recollection.holds(other, arrays, engine.name):
                 found.append(other)
         return found
 
     def _engine_of(self, trial: Trial) -> str:
         return self._engine or trial.experiment.engine
 
-    def _score(self, trial: Trial, training: Training) -> TrainedModel:
-        arrays = self.arrays(trial.experiment.dataset)
-        with tempfile.TemporaryDirectory(prefix="byom-checkpoint-") as directory:
-            checkpoint.save(training.checkpoint, Path(directory))
-            probabilities = checkpoint.predict(Path(directory), arrays.test_data)
-        engine = self._engine_of(trial)
-        difference = float(np.abs(probabilities - training.probabilities).max())
-        if not difference <= AGREEMENT:
-            raise TrainingError(
-                f"{trial}: engine {engine} ended at test accuracy {training.history[-1].validation_accuracy:.4f}, but "
-                f"the stored checkpoint scores {accuracy(probabilities, arrays.test_label):.4f} when MXNet loads it "
-                f"(probabilities differ by up to {difference:.2g}); the checkpoint does not hold what was trained"
-            )
-        return TrainedModel(
-            trial=trial,
-            engine=engine,
-            checkpoint=training.checkpoint,
-            history=training.history,
-            probabilities=probabilities,
-            engine_probabilities=training.probabilities,
-            accuracy=accuracy(probabilities, arrays.test_label),
-            seconds=sum(epoch.seconds for epoch in training.history),
+    def _finish(self, job: Job, outcome: Outcome, arrays: Arrays, engine: str) -> TrainedModel | TrainingError:
+        """A model that counts, kept for later runs; or the error of a trial, for whoever asks for it."""
+        if isinstance(outcome, TrainingError):
+            return outcome
+        try:
+            scored = _score(job.trial, outcome, arrays, engine)
+        except TrainingError as error:
+            return error
+        self._recollection.keep(job, arrays, engine, scored)
+        return _model(job, engine, arrays, scored)
+
+
+def _score(trial: Trial, training: Training, arrays: Arrays, engine: str) -> Stored:
+    """What MXNet predicts from the checkpoint once it is stored and loaded.
+
+    Raises:
+        TrainingError: it cannot be loaded, or does not predict what the engine did.
+    """
+    with tempfile.TemporaryDirectory(prefix="byom-checkpoint-") as directory:
+        checkpoint.save(training.checkpoint, Path(directory))
+        probabilities = checkpoint.predict(Path(directory), arrays.test_data)
+    difference = float(np.abs(probabilities - training.probabilities).max())
+    if not difference <= AGREEMENT:
+        raise TrainingError(
+            f"{trial}: engine {engine} ended at test accuracy {training.history[-1].validation_accuracy:.4f}, but "
+            f"the stored checkpoint scores {accuracy(probabilities, arrays.test_label):.4f} when MXNet loads it "
+            f"(probabilities differ by up to {difference:.2g}); the checkpoint does not hold what was trained"
         )
+    return Stored(
+        checkpoint=training.checkpoint,
+        history=training.history,
+        probabilities=probabilities,
+        engine_probabilities=training.probabilities,
+    )
+
+
+def _model(job: Job, engine: str, arrays: Arrays, stored: Stored, *, cached: bool = False) -> TrainedModel:
+    labels = arrays.test_label.astype(np.int64)
+    return TrainedModel(
+        trial=job.trial,
+        engine=engine,
+        checkpoint=stored.checkpoint,
+        history=stored.history,
+        probabilities=stored.probabilities,
+        engine_probabilities=stored.engine_probabilities,
+        labels=labels,
+        accuracy=accuracy(stored.probabilities, labels),
+        loss=cross_entropy(stored.probabilities, labels),
+        seconds=sum(epoch.seconds for epoch in stored.history),
+        provenance=provenance(job, arrays, engine, stored.checkpoint),
+        cached=cached,
+    )
 
 
 def _key(trial: Trial) -> Key:

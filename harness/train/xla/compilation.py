@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
-import platform
 import warnings
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import jax
 
 from harness.storage import cache_directory
+from harness.train.processor import instruction_set
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,7 +34,7 @@ def kept_programs() -> Iterator[None]:
     if before["jax_compilation_cache_dir"] is not None:
         yield
         return
-    folder = cache_directory() / "xla" / _machine()
+    folder = cache_directory() / "xla" / instruction_set()
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*persistent compilation cache")
         try:
@@ -56,13 +54,3 @@ def _configure(values: dict[str, object]) -> None:
     for name, value in values.items():
         jax.config.update(name, value)  # type: ignore[no-untyped-call]
     compilation_cache.reset_cache()  # it looks at its folder once, and never again
-
-
-def _machine() -> str:
-    """A name for processors with the same instructions: programs compiled for others may crash here."""
-    flags = ""
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.exists():
-        lines = cpuinfo.read_text(errors="replace").splitlines()
-        flags = next((line for line in lines if line.startswith(("flags", "Features"))), "")
-    return f"{platform.machine()}-{hashlib.sha256(flags.encode()).hexdigest()[:12]}"

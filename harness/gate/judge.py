@@ -1,0 +1,64 @@
+"""Asks every rule, and puts a failed verdict into words."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from harness.errors import DeclarationError, GateError
+from harness.result import Replicates
+from harness.verdict import Finding, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from harness.artifact import Artifact
+    from harness.gate.rules import Rule
+    from harness.result import Epoch
+
+
+def judge(subject: Replicates | Artifact, rules: Sequence[Rule[Any]]) -> Verdict:
+    """Ask every rule, and collect what all of them found.
+
+    Raises:
+        DeclarationError: no rule was given, or not every replicate: such a gate would let pass what it never saw.
+    """
+    if isinstance(subject, Replicates):
+        _check_complete(subject)
+    if not rules:
+        raise DeclarationError("gate: expected at least one rule, found none; for instance AccuracyFloor(0.95)")
+    return Verdict(tuple(_finding(rule, subject) for rule in rules))
+
+
+def refusal(title: str, subject: Replicates | Artifact, verdict: Verdict) -> GateError:
+    """The error of a gate that did not let a subject pass: every reason, what it measured, and what would accept it."""
+    lines = [f"{title} does not pass its gate ({', '.join(verdict.rules)}):"]
+    failed = [finding for finding in verdict.findings if finding.reason]
+    for finding in failed:
+        lines += [f"  - {finding.reason}", *(f"      {change}" for change in finding.changes)]
+    if isinstance(subject, Replicates):
+        lines += [f"  seed {model.trial.seed}: accuracy by epoch {_curve(model.history)}" for model in subject]
+    lines += [f"  {remedy}" for remedy in dict.fromkeys(finding.remedy for finding in failed) if remedy]
+    return GateError("\n".join(lines))
+
+
+def _finding(rule: Rule[Any], subject: object) -> Finding:
+    if hasattr(rule, "finding"):
+        told: Finding = rule.finding(subject)
+        return told
+    reason = rule.reason(subject)
+    remedy = f"To accept this all the same: change the limit of {type(rule).__name__} in the test." if reason else ""
+    return Finding(rule=str(rule), reason=reason or "", remedy=remedy)
+
+
+def _check_complete(replicates: Replicates) -> None:
+    trials = [model.trial for model in replicates]
+    settings = {(trial.experiment.name, trial.hyperparameters) for trial in trials}
+    if len(settings) > 1 or sorted(trial.seed for trial in trials) != sorted(trials[0].experiment.seeds):
+        raise DeclarationError(
+            f"gate: expected every replicate of one setting, seeds {', '.join(map(str, trials[0].experiment.seeds))}, "
+            f"found {', '.join(map(str, trials))}; pass the fixture replicates"
+        )
+
+
+def _curve(history: Sequence[Epoch]) -> str:
+    return " ".join(f"{epoch.validation_accuracy:.3f}" for epoch in history)

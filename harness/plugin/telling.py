@@ -1,0 +1,104 @@
+"""What a session leaves when it is over: baselines, the report, a summary for GitHub, runs in MLflow.
+
+Only one process tells: under pytest-xdist the controller, which has heard of all that its workers did.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import importlib.metadata
+import os
+import platform
+import subprocess
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    import pytest
+
+    from harness.gate.acceptance import Proposal
+    from harness.plugin.session import HarnessSession
+
+MLFLOW_DEFAULT = "sqlite:///mlflow.db"
+"""Where ``--mlflow-uri`` without a value keeps its runs: a file in the working directory."""
+
+
+def tell(session: HarnessSession, config: pytest.Config) -> Iterator[tuple[str, bool]]:
+    """Write everything that was asked for; a line for each thing, and whether it went well."""
+    from harness.errors import HarnessError
+
+    for step in _steps(session, config):
+        try:
+            yield step(), True
+        except HarnessError as error:
+            yield str(error), False
+
+
+def _steps(session: HarnessSession, config: pytest.Config) -> Iterator[Callable[[], str]]:
+    for proposal in session.proposals:
+        yield partial(_accept, session, proposal)
+    if session.updates_baselines and not session.proposals:
+        yield lambda: "--update-baselines: nothing to write, as no test that ran compares with a baseline"
+    if config.getoption("--report"):
+        yield partial(_report, session, config)
+    if os.environ.get("GITHUB_STEP_SUMMARY") and session.board.rows():
+        yield partial(_summarize, session, Path(os.environ["GITHUB_STEP_SUMMARY"]))
+    if config.getoption("--mlflow-uri") and session.board.rows():
+        yield partial(_track, session, config)
+
+
+def _accept(session: HarnessSession, proposal: Proposal) -> str:
+    from harness.errors import HarnessError
+
+    row = session.board.row(proposal.experiment, proposal.hyperparameters)
+    try:
+        return proposal.accept(row.findings)
+    except OSError as error:
+        raise HarnessError(f"baseline {proposal.path}: cannot be written: {error}; the old one is untouched") from error
+
+
+def _report(session: HarnessSession, config: pytest.Config) -> str:
+    from harness.report.write import write_report
+
+    index = write_report(Path(config.getoption("--report")), session.board.rows(), facts=_facts(session, config))
+    return f"report written to {index}"
+
+
+def _summarize(session: HarnessSession, path: Path) -> str:
+    from harness.report.write import append_step_summary
+
+    append_step_summary(path, session.board.rows())
+    return "summary appended for GitHub"
+
+
+def _track(session: HarnessSession, config: pytest.Config) -> str:
+    from harness.report.tracking import track
+
+    uri = config.getoption("--mlflow-uri")
+    count = track(session.board.rows(), uri, run_id=session.run_id, facts=_facts(session, config))
+    return f"{count} runs logged to MLflow"
+
+
+def _facts(session: HarnessSession, config: pytest.Config) -> dict[str, str]:
+    """What ran, when and on what, in words."""
+    return {
+        "when": f"{dt.datetime.now().astimezone():%Y-%m-%d %H:%M %Z}",
+        "command": " ".join(["pytest", *map(str, config.invocation_params.args)]),
+        "run": session.run_id,
+        "commit": _commit(config.rootpath),
+        "harness": importlib.metadata.version("byom-harness"),
+        "python": platform.python_version(),
+        **session.versions,
+    }
+
+
+def _commit(folder: Path) -> str:
+    """The commit that is checked out, and whether files differ from it; "none" outside of git."""
+    command = ["git", "-C", str(folder), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, timeout=20, check=True).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return "none"

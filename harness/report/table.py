@@ -1,0 +1,66 @@
+"""The table at the end of a session: one row per setting of an experiment."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from harness.report.board import Row
+
+MOST_RULES = 2
+"""So many are named in a row; of more, only those that failed."""
+
+
+def as_table(rows: Iterable[Row]) -> str:
+    """The rows as aligned text, a header above."""
+    from tabulate import tabulate
+
+    headers = (
+        "experiment",
+        "hyperparameters",
+        "engine",
+        "accuracy by seed",
+        "limit",
+        "training s",
+        "artifact",
+        "endpoint",
+    )
+    return tabulate([_cells(row) for row in rows], headers, tablefmt="simple", disable_numparse=True)
+
+
+def _cells(row: Row) -> tuple[str, ...]:
+    replicates = row.replicates.values()
+    return (
+        row.experiment,
+        row.hyperparameters,
+        row.engine or "-",
+        " ".join(f"{replicate.accuracy:.4f}" for replicate in replicates) or "-",
+        _limits(row) or "-",
+        _training(row) or "-",
+        row.artifact.digest if row.artifact else "-",
+        "; ".join(f"{endpoint.kind}: {endpoint.state}" for endpoint in row.endpoints.values()) or "-",
+    )
+
+
+def _limits(row: Row) -> str:
+    """Each rule in words; if there are many, those that failed, and how many others there were."""
+    verdicts: dict[str, bool] = {}
+    for finding in row.findings:
+        verdicts[finding.rule] = finding.passed and verdicts.get(finding.rule, True)
+    failed = [f"{rule} FAILED" for rule, passed in verdicts.items() if not passed]
+    passed = [rule for rule, passed in verdicts.items() if passed]
+    if len(verdicts) > MOST_RULES:
+        passed = [f"{len(passed)} {'others' if failed else 'rules'} passed"] if passed else []
+    return ", ".join([*failed, *passed])
+
+
+def _training(row: Row) -> str:
+    """Seconds of training, and how many of the models were trained in an earlier run."""
+    replicates = row.replicates.values()
+    cached = sum(replicate.cached for replicate in replicates)
+    if not cached:
+        return f"{sum(replicate.seconds for replicate in replicates):.1f}" if replicates else ""
+    fresh = [replicate.seconds for replicate in replicates if not replicate.cached]
+    return f"{sum(fresh):.1f}, {cached} cached" if fresh else "cached"
