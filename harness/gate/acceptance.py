@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -52,7 +53,7 @@ class Proposal:
             experiment=trial.experiment.name,
             hyperparameters=str(trial.hyperparameters),
             path=str(comparing.baseline.folder / file_name(trial)),
-            text=Baseline.of(replicates).to_text(),
+            text=Baseline.of(replicates).to_text() if finite else "",
             rule=str(comparing),
             flaw="" if finite else "expected accuracies and losses that are numbers, found some that are not",
         )
@@ -72,7 +73,7 @@ class Proposal:
             return f"{self._name}: baseline unchanged"
         write_atomically(path, self.text.encode())
         path.chmod(_MODE)
-        return f"{self._name}: baseline written to {path}"
+        return f"{self._name}: baseline written to {os.path.relpath(path)}"
 
     @property
     def _name(self) -> str:

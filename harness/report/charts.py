@@ -1,7 +1,8 @@
 """Drawings: from values to the places of lines, dots and ticks. The templates write them as SVG.
 
-Lengths are in the units of a drawing's view box, which are about one pixel each. A drawing says its style by number, 1 to
-`STYLES`; `templates/style.css` gives each a colour and a dash, and `SHAPES` a shape, so that none is told by colour alone.
+Lengths are in the units of a drawing's view box, which are about one pixel each. A drawing says its style by number,
+from 1 to `STYLES`; `templates/style.css` gives each a colour and a dash, and `SHAPES` a shape: none is told by colour
+alone.
 """
 
 from __future__ import annotations
@@ -167,7 +168,9 @@ def curve_chart(curves: Sequence[Points], *, title: str, y_title: str, share: bo
         x_title="epoch",
         y_title=y_title + (", logarithmic" if y_scale.log else ""),
         summary=f"{title}: {len(shown)} curves; at their ends {decimal(min(finals))} to {decimal(max(finals))}.",
-        x_ticks=x_scale.ticks([value for value in round_values(1, max(last, 2), count=6) if value == int(value)] or [1]),
+        x_ticks=x_scale.ticks(
+            [value for value in round_values(1, max(last, 2), count=6) if value == int(value)] or [1]
+        ),
         y_ticks=y_scale.ticks(y_values),
         lines=tuple(
             Line(path=_path(_thinned(curve.values), x_scale, y_scale), style=curve.style, title=curve.title)
@@ -181,7 +184,9 @@ def curve_chart(curves: Sequence[Points], *, title: str, y_title: str, share: bo
     )
 
 
-def setting_chart(dots: Sequence[Points], means: Sequence[Points], *, title: str, x_title: str, note: str) -> Chart | None:
+def setting_chart(
+    dots: Sequence[Points], means: Sequence[Points], *, title: str, x_title: str, note: str
+) -> Chart | None:
     """Accuracies over the values of a hyperparameter: every replicate a dot, and lines through means.
 
     Returns:

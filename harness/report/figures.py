@@ -86,6 +86,15 @@ def decimal(value: float) -> str:
     return f"{value:.2e}" if small or abs(value) >= 1e6 else f"{value:.4f}"  # noqa: PLR2004 - long rows of digits
 
 
+def probability(value: float) -> str:
+    """Two decimals, or three below a hundredth."""
+    if not math.isfinite(value):
+        return NOT_A_NUMBER
+    if 0 < value < 0.0005:  # noqa: PLR2004 - three decimals would be all zeros
+        return "under 0.001"
+    return f"{value:.2f}" if value == 0 or value >= 0.01 else f"{value:.3f}"  # noqa: PLR2004 - a hundredth
+
+
 def counted(number: int, noun: str, plural: str = "") -> str:
     """``1 setting``, ``2 settings``."""
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"

@@ -15,12 +15,12 @@ Every line is one JSON object in ASCII (RFC 8259: a figure that is not a number 
 
 - ``experiment``, ``hyperparameters``, ``settings``, ``engine``, ``passed``: as above
 - ``replicates``: how many there are
-- ``findings``: one object per rule and test: ``rule``, ``passed``, ``reason``, ``note``, ``remedy`` and ``changes``, which
-  have the fields of `harness.verdict.Change` and ``difference``
+- ``findings``: one object per rule and test: ``rule``, ``passed``, ``reason``, ``note``, ``remedy`` and ``changes``;
+  these have the fields of `harness.verdict.Change`, and ``difference``
 - ``artifact``: ``digest``, ``sha256``, ``size`` in bytes and ``members``, or ``null``
 - ``endpoints``: objects with ``kind``, ``name``, ``instance_type`` and ``state``
 - ``confusion``: counts, row: true class, column: answer; or ``null``
-- ``mistakes``: objects with ``index``, ``label``, ``answers`` by seed, and ``probability`` of the true class; or ``null``
+- ``mistakes``: objects with ``index``, ``label``, ``answers`` by seed, ``probability`` of the true class; or ``null``
 """
 
 from __future__ import annotations

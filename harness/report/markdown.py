@@ -1,7 +1,8 @@
 """The results as GitHub-flavoured Markdown, for the summary of a step in GitHub Actions.
 
-Nothing in a value is taken for Markdown or HTML: what could be is written as a character reference. GitHub shows nothing of
-a summary over 1 MiB (docs.github.com, "Workflow commands", "Adding a job summary"), so what would not fit is left out.
+What could be taken for Markdown or HTML in a value is written as a character reference. GitHub shows nothing of a
+summary over 1 MiB (docs.github.com, "Workflow commands for GitHub Actions", "Adding a job summary"): what does not fit
+is left out.
 """
 
 from __future__ import annotations

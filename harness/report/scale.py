@@ -61,7 +61,7 @@ class Scale:
 
 
 def round_values(low: float, high: float, count: int = 4) -> tuple[float, ...]:
-    """Round values in equal steps of 1, 2 or 5 times a power of ten: the first at or below low, the last at or above high.
+    """Values in equal round steps, 1, 2 or 5 times a power of ten, from at or below low to at or above high.
 
     Args:
         low: finite.
@@ -84,7 +84,7 @@ def round_shares(low: float, high: float, count: int = 4) -> tuple[float, ...]:
 
 
 def decade_values(low: float, high: float, count: int = 6) -> tuple[float, ...]:
-    """1, 2 and 5 times powers of ten between two positive values; powers of ten alone, or fewer, where those are many."""
+    """1, 2 and 5 times powers of ten between two positive values; where those are many, powers of ten, or a few."""
     powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     for factors in ((1, 2, 5), (1, 3), (1,)):
         values = [float(f"{factor}e{power}") for power in powers for factor in factors]

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import statistics
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from harness.report.board import Row
+
+MOST_REPLICATES = 8
+"""So many are listed one by one."""
 
 MOST_RULES = 2
 """So many are named in a row; of more, only those that failed."""
@@ -31,17 +35,24 @@ def as_table(rows: Iterable[Row]) -> str:
 
 
 def _cells(row: Row) -> tuple[str, ...]:
-    replicates = row.replicates.values()
     return (
         row.experiment,
         row.hyperparameters,
         row.engine or "-",
-        " ".join(f"{replicate.accuracy:.4f}" for replicate in replicates) or "-",
+        _accuracies(row) or "-",
         _limits(row) or "-",
         _training(row) or "-",
         row.artifact.digest if row.artifact else "-",
         "; ".join(f"{endpoint.kind}: {endpoint.state}" for endpoint in row.endpoints.values()) or "-",
     )
+
+
+def _accuracies(row: Row) -> str:
+    """Of each replicate; of many, their mean and range."""
+    found = [replicate.accuracy for replicate in row.replicates.values()]
+    if len(found) <= MOST_REPLICATES:
+        return " ".join(f"{accuracy:.4f}" for accuracy in found)
+    return f"{statistics.fmean(found):.4f}, {min(found):.4f} to {max(found):.4f} ({len(found)} seeds)"
 
 
 def _limits(row: Row) -> str:

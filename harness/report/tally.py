@@ -73,9 +73,7 @@ class Tally:
             return f"{settings}, judged by no rule"
         if self.unjudged:
             return f"{self.passed:,} of {settings} passed, {self.unjudged:,} judged by no rule"
-        return (
-            f"{'Both' if self.settings == 2 else 'All'} {settings} passed" if self.settings > 1 else "1 setting passed"
-        )  # noqa: PLR2004 - both are two
+        return f"All {settings} passed" if self.settings > 1 else "The setting passed"
 
 
 def verdict(row: Row) -> str:

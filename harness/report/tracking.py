@@ -76,8 +76,7 @@ def check_uri(uri: str) -> None:
         DeclarationError: it is not of the form ``scheme://...``.
     """
     with contextlib.suppress(ValueError):
-        parts = urlsplit(uri)
-        if parts.scheme and uri.startswith(f"{uri[: len(parts.scheme)]}://") and uri[len(parts.scheme) + 3 :].strip():
+        if re.match(r"[a-z][a-z0-9+.-]*://\S", uri, re.IGNORECASE) and urlsplit(uri):
             return
     raise DeclarationError(
         f"--mlflow-uri: expected an address such as sqlite:///mlflow.db or https://mlflow.example.org, found {uri!r}; "
@@ -111,8 +110,10 @@ def track(rows: Iterable[Row], uri: str, *, run_id: str, facts: Mapping[str, str
         How many runs were logged.
 
     Raises:
+        DeclarationError: the URI is no address.
         HarnessError: MLflow is not installed, or its store cannot be reached or refuses the runs.
     """
+    check_uri(uri)
     told = {name: masked(text, uri) for name, text in facts.items()}  # a command line repeats the address
     runs = describe(rows, run_id=run_id, facts=told, now=int(1000 * time.time()))
     if not runs:
@@ -126,9 +127,10 @@ def track(rows: Iterable[Row], uri: str, *, run_id: str, facts: Mapping[str, str
             with _alone(uri):
                 _log(runs, uri, logged)
         except (MlflowException, OSError, ImportError, sqlite3.Error, *_database_errors()) as error:
+            found = str(error).partition("\n")[0] or type(error).__name__
             raise HarnessError(
                 f"MLflow at {masked(uri, uri)}: expected to log {len(runs)} run(s), logged {len(logged)}, then found: "
-                f"{masked(str(error), uri)}; see that the address is right and the server runs, then run again"
+                f"{masked(found, uri)}; see that the address is right and the server runs, then run again"
             ) from error
     return len(logged)
 
@@ -154,7 +156,7 @@ def describe(rows: Iterable[Row], *, run_id: str, facts: Mapping[str, str], now:
 
 def masked(text: str, uri: str) -> str:
     """A text without the credentials of an address, in whatever form it repeats them."""
-    text = re.sub(r"(?<=://)[^/@\s]+@", "***@", text)
+    text = re.sub(r"(?<=://)([^/@\s]*:\S*|[^/\s]+)@", "***@", text)  # SQLAlchemy takes / and @ in passwords as they are
     password = urlsplit(uri).password
     for secret in {password, unquote(password)} if password else ():
         text = text.replace(secret, "***")
@@ -203,7 +205,7 @@ def _metrics(replicate: Replicate, start: int, end: int) -> list[tuple[str, floa
 
 
 def _number(value: float) -> float:
-    """The value, or NaN: MLflow keeps NaN as it is, and infinity as the largest float, which would be a wrong figure."""
+    """The value, or NaN, which MLflow keeps as it is; infinity it would keep as the largest float, a wrong figure."""
     return value if math.isfinite(value) else math.nan
 
 

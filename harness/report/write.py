@@ -36,9 +36,13 @@ def write_report(directory: Path, rows: Iterable[Row], *, facts: Mapping[str, st
     """
     known = list(rows)
     index = directory / PAGE
+    files = {
+        directory / RESULTS: _encoded(jsonlines.lines(known)),
+        index: _encoded(page.render(known, title=title, facts=facts)),
+    }
     try:
-        write_atomically(directory / RESULTS, _encoded(jsonlines.lines(known)))
-        write_atomically(index, _encoded(page.render(known, title=title, facts=facts)))
+        for path, content in files.items():
+            write_atomically(path, content)
     except OSError as error:
         raise HarnessError(
             f"report: expected to write {PAGE} and {RESULTS} to {directory}, found {_why(error)}; "

@@ -29,7 +29,7 @@ def session(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Calla
 
     def run(*arguments: str, **modules: str) -> Recorder:
         recorder = Recorder()
-        monkeypatch.setattr(trainer, "Trainer", lambda *_: recorder)
+        monkeypatch.setattr(trainer, "Trainer", lambda *_, **__: recorder)
         pytester.makeini(INI)
         pytester.makepyfile(**{"tiny": ENTRY_POINT, **modules})
         recorder.result = pytester.runpytest_inprocess(*QUICK, *arguments)

@@ -64,4 +64,6 @@ class Recorder:
     def train(self, trial: Trial) -> SimpleNamespace:
         """As much of a trained model as the fixtures look at; nobody trained it."""
         self.trained.append(trial)
-        return SimpleNamespace(trial=trial, engine="none", accuracy=1.0, seconds=0.0)
+        provenance = SimpleNamespace(versions={})
+        figures = {"accuracy": 1.0, "loss": 0.0, "seconds": 0.0, "cached": False, "history": ()}
+        return SimpleNamespace(trial=trial, engine="none", provenance=provenance, **figures)

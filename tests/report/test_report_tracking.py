@@ -60,16 +60,69 @@ def replicate(seed: int = 0, epochs: int = 2, **fields: Any) -> Replicate:
 def row(*replicates: Replicate, **fields: Any) -> Row:
     """A setting of experiment ``e``."""
     values: dict[str, Any] = {"settings": {"learning_rate": 0.5, "optimizer": "sgd"}, "engine": "xla"}
-    return Row(
-        "e", "learning_rate=0.5", replicates={str(model.seed): model for model in replicates}, **values | fields
+    return Row("e", "learning_rate=0.5", replicates={str(model.seed): model for model in replicates}, **values | fields)
+
+
+SESSION = """
+    import os, sys, threading
+
+    asked = []
+
+    def watch(event, arguments):
+        if event in ("socket.connect", "socket.getaddrinfo"):
+            asked.append(event)
+            raise OSError("no network in this test")
+
+    sys.addaudithook(watch)
+    sys.path.insert(0, {folder!r})
+    import test_report_tracking as t
+
+    before = dict(os.environ)
+    {preparation}
+    print(t.tracking.track([t.row({replicates})], {uri!r}, run_id="r", facts={{}}))
+    for thread in threading.enumerate():
+        if thread.name == "GetTelemetryConfig":
+            thread.join()
+    print("asked", *asked)
+    print("environment", dict(os.environ) == before)
+    print("loaded", "mlflow" in sys.modules)
+"""
+
+
+def session(
+    folder: Path, uri: str, *, replicates: str = "t.replicate()", preparation: str = ""
+) -> subprocess.Popen[str]:
+    """A process like a user's: no CI, no pytest; each warning an error, and a hook that refuses and notes a network."""
+    environment = {
+        name: text
+        for name, text in os.environ.items()
+        if not name.startswith(("PYTEST", "MLFLOW", "CI", "GITHUB")) and name != "DO_NOT_TRACK"
+    }
+    here = str(Path(__file__).parent)
+    script = SESSION.format(folder=here, uri=uri, replicates=replicates, preparation=preparation)
+    return subprocess.Popen(
+        [sys.executable, "-W", "error", "-c", textwrap.dedent(script)],
+        cwd=folder,
+        env=environment | {"XDG_CONFIG_HOME": str(folder / "config")},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
     )
 
 
 @pytest.fixture(scope="module")
-def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def two_sessions(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
+    """Two sessions that start at once without a store: their folder, and what they wrote to the terminal."""
+    folder = tmp_path_factory.mktemp("sessions")
+    both = [session(folder, f"sqlite:///{folder}/new/mlflow.db") for _ in range(2)]
+    return folder, [process.communicate(timeout=120)[0] for process in both]
+
+
+@pytest.fixture(scope="module")
+def empty_store(two_sessions: tuple[Path, list[str]], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A database with MLflow's tables: they take longer to make than to copy."""
-    path = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
-    tracking.track([row(replicate())], f"sqlite:///{path}", run_id="r", facts={})
+    path = tmp_path_factory.mktemp("empty") / "mlflow.db"
+    shutil.copy(two_sessions[0] / "new" / "mlflow.db", path)
     with closing(sqlite3.connect(path)) as database, database:
         for table in ("metrics", "latest_metrics", "params", "tags", "runs"):
             database.execute(f"DELETE FROM {table}")  # noqa: S608 - five literals
@@ -313,12 +366,19 @@ def test_a_server_that_is_away_is_one_error(
     assert capfd.readouterr() == ("", "")
 
 
-def test_credentials_are_masked_wherever_they_stand() -> None:
-    """In the address, in another that the message repeats, and the password alone, also decoded."""
-    uri = "postgresql://ann:s%65cret@db/mlflow"
-    text = f"{uri}, http://bob@x/, password s%65cret or secret"
-    assert tracking.masked(text, uri) == "postgresql://***@db/mlflow, http://***@x/, password *** or ***"
-    assert tracking.masked("sqlite:///a@b.db", "sqlite:///a@b.db") == "sqlite:///a@b.db"
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("postgresql://ann:s%65cret@db/mlflow", "postgresql://***@db/mlflow"),
+        ("at http://bob@x/, and http://x/", "at http://***@x/, and http://x/"),
+        ("mysql://ann:p@s/w@db/mlflow", "mysql://***@db/mlflow"),
+        ("password s%65cret or secret", "password *** or ***"),
+        ("sqlite:///a@b.db", "sqlite:///a@b.db"),
+    ],
+)
+def test_credentials_are_masked_wherever_they_stand(text: str, shown: str) -> None:
+    """In any address, also with a password that should have been quoted, and the password alone, also decoded."""
+    assert tracking.masked(text, "postgresql://ann:s%65cret@db/mlflow") == shown
 
 
 @needs_mlflow
@@ -384,62 +444,13 @@ def test_only_one_session_at_a_time_is_in_a_file(uri: str, tmp_path: Path, monke
     assert not locked()
 
 
-SESSION = """
-    import os, sys, threading
-
-    asked = []
-
-    def watch(event, arguments):
-        if event in ("socket.connect", "socket.getaddrinfo"):
-            asked.append(event)
-            raise OSError("no network in this test")
-
-    sys.addaudithook(watch)
-    sys.path.insert(0, {folder!r})
-    import test_report_tracking as t
-
-    before = dict(os.environ)
-    {preparation}
-    print(t.tracking.track([t.row({replicates})], {uri!r}, run_id="r", facts={{}}))
-    for thread in threading.enumerate():
-        if thread.name == "GetTelemetryConfig":
-            thread.join()
-    print("asked", *asked)
-    print("environment", dict(os.environ) == before)
-    print("loaded", "mlflow" in sys.modules)
-"""
-
-
-def session(
-    folder: Path, uri: str, *, replicates: str = "t.replicate()", preparation: str = ""
-) -> subprocess.Popen[str]:
-    """A process like a user's: no CI, no pytest; every warning an error, and a hook that refuses and notes a network."""
-    environment = {
-        name: text
-        for name, text in os.environ.items()
-        if not name.startswith(("PYTEST", "MLFLOW", "CI", "GITHUB")) and name != "DO_NOT_TRACK"
-    }
-    here = str(Path(__file__).parent)
-    script = SESSION.format(folder=here, uri=uri, replicates=replicates, preparation=preparation)
-    return subprocess.Popen(
-        [sys.executable, "-W", "error", "-c", textwrap.dedent(script)],
-        cwd=folder,
-        env=environment | {"XDG_CONFIG_HOME": str(folder / "config")},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-
-
 @needs_mlflow
-def test_two_sessions_make_one_store(tmp_path: Path) -> None:
-    """Both start without it and log a run; neither prints a word, asks the network, nor changes its environment."""
-    uri = f"sqlite:///{tmp_path}/new/mlflow.db"
-    both = [session(tmp_path, uri) for _ in range(2)]
-    quiet = "1\nasked\nenvironment True\nloaded True\n"
-    assert [process.communicate(timeout=120)[0] for process in both] == [quiet, quiet]
-    assert len(logged(uri)) == 2
-    assert sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*")) == ["new", "new/mlflow.db"]
+def test_two_sessions_make_one_store(two_sessions: tuple[Path, list[str]]) -> None:
+    """Each logs its run; neither prints a word, asks the network, changes its environment or writes anything else."""
+    folder, told = two_sessions
+    assert told == ["1\nasked\nenvironment True\nloaded True\n"] * 2
+    assert len(logged(f"sqlite:///{folder}/new/mlflow.db")) == 2
+    assert sorted(str(path.relative_to(folder)) for path in folder.rglob("*")) == ["new", "new/mlflow.db"]
 
 
 @needs_mlflow
