@@ -36,7 +36,6 @@ def test_has_not_become_worse(replicates, gate, baseline):
 
 @pytest.mark.serving
 @pytest.mark.parametrize("hyperparameters", grid(learning_rate=[0.3]), ids=str, indirect=True)
-def test_serves_what_xla_trained(predictor, trained, experiment):
-    images = experiment.dataset.load()["test_data"]
-    served = predictor.predict(images, "application/x-npy")
+def test_serves_what_xla_trained(predictor, trained, data):
+    served = predictor.predict(data.test_data, "application/x-npy")
     np.testing.assert_allclose(served, trained.engine_probabilities, atol=1e-5)

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from harness.gate.regression import Baselines
     from harness.gate.rules import Rule
     from harness.result import Replicates, TrainedModel
+    from harness.train.arrays import Arrays
 
 BASELINES = "baselines"
 """Folder of accepted results, beside the module that compares with them."""
@@ -54,6 +55,12 @@ def hyperparameters() -> Hyperparameters:
     from harness.experiment import Hyperparameters
 
     return Hyperparameters()
+
+
+@pytest.fixture(scope="module")
+def data(experiment: Experiment, request: pytest.FixtureRequest) -> Arrays:
+    """The data set, loaded once a session: ``train_data``, ``train_label``, ``test_data``, ``test_label``; read-only."""
+    return HarnessSession.of(request.config).trainer.arrays(experiment.dataset)
 
 
 @pytest.fixture(scope="module")
@@ -122,11 +129,15 @@ def cloud(request: pytest.FixtureRequest) -> Iterator[Cloud]:
     if request.param == Account.LIVE:
         yield _live_cloud(request)
         return
-    from harness.cloud.session import simulated_cloud
+    from harness.cloud.session import import_sagemaker, simulated_cloud
     from harness.simulator.account import REGION, ROLE, SimulatedAccount
 
-    with SimulatedAccount() as account:
+    account = SimulatedAccount()
+    account.start(meanwhile=import_sagemaker)
+    try:
         yield simulated_cloud(account.url, role=ROLE, region=REGION)
+    finally:
+        account.stop()
 
 
 @pytest.fixture(scope="module")

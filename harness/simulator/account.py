@@ -17,6 +17,7 @@ from harness.errors import ServingError
 from harness.simulator.container_log import tail
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import TracebackType
 
 ROLE = "arn:aws:iam::123456789012:role/byom-simulated"
@@ -39,8 +40,11 @@ class SimulatedAccount:
         self._folder = Path()
         self.url = ""
 
-    def start(self) -> None:
+    def start(self, meanwhile: Callable[[], object] | None = None) -> None:
         """Listen on a free port; `url` says which.
+
+        Args:
+            meanwhile: called while the account's process loads, which takes seconds of another core.
 
         Raises:
             ServingError: moto is not installed, or the account's process did not start (with what it printed).
@@ -54,6 +58,8 @@ class SimulatedAccount:
         self._folder = Path(tempfile.mkdtemp(prefix="byom-account-"))
         try:
             self._spawn()
+            if meanwhile is not None:
+                meanwhile()
             self.url = self._wait_for_address()
         except BaseException:
             self.stop()

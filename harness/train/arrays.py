@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Arrays:
-    """A data set that fits together.
+    """A data set that fits together; nobody may write to it.
 
     Attributes:
         train_data: float32 (n, ...).
@@ -115,6 +115,8 @@ def _as_float32(name: str, key: str, array: NDArray[Any]) -> NDArray[np.float32]
             f"data set {name}: expected finite numbers in {key}, found {result[where]} at {tuple(map(int, where))}; "
             f"clean the data first"
         )
+    result = result.view()
+    result.flags.writeable = False  # it is shared by all that train on it, and by tests
     return result
 
 

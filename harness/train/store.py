@@ -1,8 +1,8 @@
 """Trained models kept between runs, each under the digest of everything that decides it.
 
-An entry is one file: a line of JSON with the length and the SHA-256 of the rest, then numpy's ``.npz`` without pickles.
-It appears whole or not at all, whichever processes write it; what does not match its digest is discarded. The entries
-used longest ago go when all together take more than the limit.
+An entry is one file: a line of JSON with its key and the length and SHA-256 of the rest, then numpy's ``.npz`` without
+pickles. It appears whole or not at all, whichever processes write it; what does not match its digest, or lies under
+another key than its own, is discarded. The entries used longest ago go when all together take more than the limit.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ import hashlib
 import io
 import json
 import os
+import stat
+import time
 import zipfile
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
@@ -31,6 +33,11 @@ LIMIT = 2**30
 """Bytes that all entries together may take; one of the notebook's perceptron takes 1.2 MB."""
 
 SUFFIX = ".model"
+
+ABANDONED = 3600
+"""Seconds after which the temporary file of a writer is one that was killed; writing takes less than one."""
+
+_UNREADABLE = (ValueError, LookupError, TypeError, AttributeError, RuntimeError, OSError, EOFError, zipfile.BadZipFile)
 
 
 class DamagedEntryError(Exception):
@@ -63,13 +70,13 @@ class Store:
 
     def holds(self, key: str) -> bool:
         """Whether there is an entry; it may still turn out to be damaged."""
-        return self._path(key).exists()
+        return _status(self._path(key)) is not None
 
     def get(self, key: str) -> Stored | None:
-        """The model of a key; None if there is none.
+        """The model of a key; None if there is none that can be read.
 
         Raises:
-            DamagedEntryError: the entry cannot be read as it was written; it has been removed.
+            DamagedEntryError: the entry is not what was written for this key; it has been removed.
         """
         path = self._path(key)
         try:
@@ -77,8 +84,8 @@ class Store:
         except OSError:
             return None
         try:
-            stored = _unpacked(content)
-        except (ValueError, KeyError, TypeError, OSError, EOFError, zipfile.BadZipFile) as error:
+            stored = _unpacked(key, content)
+        except _UNREADABLE as error:
             with contextlib.suppress(OSError):
                 path.unlink()
             raise DamagedEntryError(f"{path.name}: {error}") from error
@@ -92,29 +99,50 @@ class Store:
         Raises:
             OSError: the folder cannot be written; nothing is left of the attempt.
         """
-        write_atomically(self._path(key), _packed(stored))
+        write_atomically(self._path(key), _packed(key, stored))
+        self._sweep()
         self._shrink(keep=self._path(key))
 
     def _path(self, key: str) -> Path:
         return self.folder / f"{key}{SUFFIX}"
 
     def _shrink(self, keep: Path) -> None:
-        entries = []
-        for path in self.folder.glob(f"*{SUFFIX}"):
-            with contextlib.suppress(OSError):  # another process has removed it
-                status = path.stat()
-                entries.append((status.st_mtime_ns, path.name, status.st_size, path))
-        total = sum(size for _, _, size, _ in entries)
-        for _, _, size, path in sorted(entries):
+        """Remove the entries used longest ago until the rest fits; the one to keep stays, were it alone too large."""
+        found = [(status, path) for path in self.folder.glob(f"*{SUFFIX}") if (status := _status(path))]
+        total = sum(status.st_size for status, _ in found)
+        for status, path in sorted(found, key=lambda entry: (entry[0].st_mtime_ns, entry[1].name)):
             if total <= self._limit:
                 return
-            if path != keep:
-                with contextlib.suppress(OSError):
-                    path.unlink()
-                total -= size
+            if path != keep and _removed(path):
+                total -= status.st_size
+
+    def _sweep(self) -> None:
+        """Remove what writers left behind that were killed."""
+        for path in self.folder.glob(f".*{SUFFIX}.*.tmp"):
+            status = _status(path)
+            if status and status.st_mtime < time.time() - ABANDONED:
+                _removed(path)
 
 
-def _packed(stored: Stored) -> bytes:
+def _status(path: Path) -> os.stat_result | None:
+    """Of a plain file; None if there is none, or no longer, or nobody may look."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found if stat.S_ISREG(found.st_mode) else None
+
+
+def _removed(path: Path) -> bool:
+    """Whether a file is gone, be it that another process has removed it."""
+    try:
+        path.unlink(missing_ok=True)
+    except OSError:
+        return False
+    return True
+
+
+def _packed(key: str, stored: Stored) -> bytes:
     checkpoint = stored.checkpoint
     about = {
         "symbol_json": checkpoint.symbol_json,
@@ -129,15 +157,17 @@ def _packed(stored: Stored) -> bytes:
     stream = io.BytesIO()
     np.savez(stream, *arrays, about=np.frombuffer(json.dumps(about).encode(), np.uint8))
     payload = stream.getvalue()
-    header = {"size": len(payload), "sha256": hashlib.sha256(payload).hexdigest()}
-    return json.dumps(header).encode() + b"\n" + payload
+    return _header(key, payload) + b"\n" + payload
 
 
-def _unpacked(content: bytes) -> Stored:
+def _header(key: str, payload: bytes) -> bytes:
+    return json.dumps({"key": key, "size": len(payload), "sha256": hashlib.sha256(payload).hexdigest()}).encode()
+
+
+def _unpacked(key: str, content: bytes) -> Stored:
     line, _, payload = content.partition(b"\n")
-    header = json.loads(line)
-    if header != {"size": len(payload), "sha256": hashlib.sha256(payload).hexdigest()}:
-        raise ValueError(f"expected the bytes that {line[:120]!r} tells of, found {len(payload)} others")
+    if line != _header(key, payload):
+        raise ValueError(f"expected what was written under this key, found {line[:60]!r} and {len(payload)} bytes")
     with np.load(io.BytesIO(payload), allow_pickle=False) as members:
         about: Mapping[str, Any] = json.loads(members["about"].tobytes())
         names = [*about["parameters"], *about["auxiliary"]]
