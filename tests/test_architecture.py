@@ -24,7 +24,7 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 
 DECLARATIONS = frozenset({"experiment", "hyperparameters", "initializer", "optimizer", "schedule"})
 
-VOCABULARY = DECLARATIONS | {"errors", "result", "artifact", "resources"}
+VOCABULARY = DECLARATIONS | {"errors", "result", "verdict", "artifact", "resources"}
 
 ROOMS: dict[str, frozenset[str]] = {
     "errors": frozenset(),
@@ -34,17 +34,18 @@ ROOMS: dict[str, frozenset[str]] = {
     "optimizer": frozenset({"errors"}),
     "schedule": frozenset({"errors"}),
     "result": frozenset({"errors", "experiment", "artifact"}),  # artifact for the type of a shape
+    "verdict": frozenset(),
     "artifact": frozenset({"errors"}),
     "resources": frozenset({"errors"}),
     "storage": frozenset(),
     "data": VOCABULARY | {"storage"},
     "train": VOCABULARY | {"storage"},
-    "gate": VOCABULARY,
+    "gate": VOCABULARY | {"storage"},
     "tarball": VOCABULARY,
     "cloud": VOCABULARY,
     "simulator": VOCABULARY | {"tarball.verify", "tarball.extract", "train.cuda_libraries"},
     "canvas": VOCABULARY,
-    "report": VOCABULARY,
+    "report": VOCABULARY | {"storage"},
     "__init__": VOCABULARY | {"data", "gate", "tarball"},  # the public face: what experiment modules name
 }
 """Which rooms and modules a room may import, wherever the import stands. A room may always import its own."""
@@ -62,13 +63,29 @@ EXCLUSIVE = {
     "jaxlib": "train.xla",
     "moto": "simulator",
     "werkzeug": "simulator",
+    "jinja2": "report",
+    "PIL": "report",
+    "mlflow": "report.tracking",
 }
 """Packages that one room, or one module, alone may import."""
 
 DRAWERS = frozenset({"utils", "util", "helpers", "helper", "common", "misc"})
 """Names that say nothing of what is inside."""
 
-HEAVY = ("mxnet", "jax", "boto3", "botocore", "sagemaker", "moto", "matplotlib", "scipy")
+HEAVY = (
+    "mxnet",
+    "jax",
+    "boto3",
+    "botocore",
+    "sagemaker",
+    "moto",
+    "matplotlib",
+    "mlflow",
+    "sqlalchemy",
+    "scipy",
+    "jinja2",
+    "PIL",
+)
 """What loading the plugin, or collecting the tests, must not load."""
 
 

@@ -59,7 +59,7 @@ def hyperparameters() -> Hyperparameters:
 
 @pytest.fixture(scope="module")
 def data(experiment: Experiment, request: pytest.FixtureRequest) -> Arrays:
-    """The data set, loaded once a session: ``train_data``, ``train_label``, ``test_data``, ``test_label``; read-only."""
+    """The data set, loaded once and read-only: ``train_data``, ``train_label``, ``test_data``, ``test_label``."""
     return HarnessSession.of(request.config).trainer.arrays(experiment.dataset)
 
 

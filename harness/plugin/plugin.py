@@ -78,14 +78,7 @@ def pytest_configure(config: pytest.Config) -> None:
     for line in QUIET:
         config.addinivalue_line("filterwarnings", line)
     config.pluginmanager.register(HarnessSession(config, gpus=_gpus(config), replicates=_replicates(config)), NAME)
-    if config.getoption("--mlflow-uri"):
-        from harness.errors import DeclarationError
-        from harness.report.tracking import check_uri
-
-        try:
-            check_uri(config.getoption("--mlflow-uri"))
-        except DeclarationError as error:
-            raise pytest.UsageError(str(error)) from error
+    telling.check_options(config)
     if config.getoption("--engine"):
         from harness.errors import DeclarationError
         from harness.experiment import check_engine

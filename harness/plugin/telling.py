@@ -9,21 +9,41 @@ import datetime as dt
 import importlib.metadata
 import os
 import platform
+import shlex
 import subprocess
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-
-    import pytest
 
     from harness.gate.acceptance import Proposal
     from harness.plugin.session import HarnessSession
 
 MLFLOW_DEFAULT = "sqlite:///mlflow.db"
 """Where ``--mlflow-uri`` without a value keeps its runs: a file in the working directory."""
+
+
+def check_options(config: pytest.Config) -> None:
+    """Refuse now what could not be told at the end.
+
+    Raises:
+        UsageError: ``--mlflow-uri`` is no URI, or MLflow is not installed.
+    """
+    uri = config.getoption("--mlflow-uri")
+    if uri is None:
+        return
+    from harness.errors import HarnessError
+    from harness.report.tracking import check_installed, check_uri
+
+    try:
+        check_uri(uri)
+        check_installed()
+    except HarnessError as error:
+        raise pytest.UsageError(str(error)) from error
 
 
 def tell(session: HarnessSession, config: pytest.Config) -> Iterator[tuple[str, bool]]:
@@ -86,13 +106,23 @@ def _facts(session: HarnessSession, config: pytest.Config) -> dict[str, str]:
     """What ran, when and on what, in words."""
     return {
         "when": f"{dt.datetime.now().astimezone():%Y-%m-%d %H:%M %Z}",
-        "command": " ".join(["pytest", *map(str, config.invocation_params.args)]),
+        "command": _command(config),
         "run": session.run_id,
         "commit": _commit(config.rootpath),
         "harness": importlib.metadata.version("byom-harness"),
         "python": platform.python_version(),
         **session.versions,
     }
+
+
+def _command(config: pytest.Config) -> str:
+    """What was typed, without the credentials that a URI may hold."""
+    words, uri = shlex.join(["pytest", *map(str, config.invocation_params.args)]), config.getoption("--mlflow-uri")
+    if not uri:
+        return words
+    from harness.report.tracking import masked
+
+    return masked(words, uri)
 
 
 def _commit(folder: Path) -> str:

@@ -164,7 +164,10 @@ class Row:
     @classmethod
     def from_plain(cls, plain: Mapping[str, Any]) -> Row:
         """The inverse of ``dataclasses.asdict``."""
-        replicates = {seed: Replicate(**values) for seed, values in plain["replicates"].items()}
+        replicates = {
+            seed: Replicate(**{**values, "history": tuple(values["history"])})
+            for seed, values in plain["replicates"].items()
+        }
         endpoints = {name: Deployed(**values) for name, values in plain["endpoints"].items()}
         changes = [tuple(Change(**change) for change in finding["changes"]) for finding in plain["findings"]]
         findings = [

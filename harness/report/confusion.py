@@ -91,6 +91,11 @@ class Confusion:
             wrong=sum(pair.count for pair in pairs),
         )
 
+    @property
+    def digits(self) -> int:
+        """Of the largest count."""
+        return len(str(max((cell.count for row in self.cells for cell in row), default=0)))
+
     def __str__(self) -> str:
         """The most frequent confusion in words."""
         if not self.pairs:
@@ -103,6 +108,8 @@ def answers_in_words(mistake: Mistake) -> str:
     wrong = [answer for answer in mistake.answers.values() if answer != mistake.label]
     replicates = counted(len(mistake.answers), "replicate")
     ranked = sorted(set(wrong), key=lambda answer: (-wrong.count(answer), answer))
+    if len(ranked) == 1 and len(wrong) == len(mistake.answers) > 1:
+        return f"answered {ranked[0]} by all {replicates}"
     counts = ", ".join(f"{answer} by {wrong.count(answer)}" for answer in ranked)
     return f"answered {counts} of {replicates}"
 

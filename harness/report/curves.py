@@ -7,7 +7,8 @@ import statistics
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from harness.report.charts import STYLES, Chart, Points, curve_chart, setting_chart
+from harness.report.charts import curve_chart, setting_chart
+from harness.report.marks import STYLES, Chart, Points
 from harness.report.tally import most_telling
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ MOST_SETTINGS = 200
 """Settings whose accuracies are drawn over a hyperparameter."""
 
 _MOST_LINES = 6
-_LONGEST_NAME = 28
+_LONGEST_NAME = 16
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,7 +80,9 @@ def _learning(entries: Sequence[Legend], field: str, title: str, y_title: str, *
         for entry in entries
         for replicate in replicates_of(entry.row)[:MOST_REPLICATES]
     ]
-    return curve_chart(curves, title=title, y_title=y_title, share=share)
+    cut = any(len(entry.row.replicates) > MOST_REPLICATES for entry in entries)
+    note = f"Drawn: at most {MOST_REPLICATES} replicates of a setting." if cut else ""
+    return curve_chart(curves, title=title, y_title=y_title, share=share, note=note)
 
 
 def _accuracy_by(name: str, rows: Sequence[Row], entries: Sequence[Legend]) -> Chart | None:
@@ -92,37 +95,41 @@ def _accuracy_by(name: str, rows: Sequence[Row], entries: Sequence[Legend]) -> C
             style=styles.get(id(row), 0),
             title=f"{row.hyperparameters}, seed {replicate.seed}",
         )
-        for row in shown
+        for row in sorted(shown, key=lambda row: id(row) in styles)
         for replicate in replicates_of(row)
     ]
     means, note = _means(name, shown)
+    notes = ["Every dot is a replicate.", note]
+    if any(not points.style for points in dots):
+        notes.append("Grey: settings that have no curve.")
     if len(shown) < len(having):
-        note = f"{note} {len(shown)} of {len(having):,} settings are drawn: failed ones, then the best."
-    return setting_chart(dots, means, title=f"Test accuracy by {name}", x_title=name, note=note)
+        notes.append(f"Drawn: {len(shown)} of {len(having):,} settings: some that failed, and the best.")
+    return setting_chart(
+        dots, means, title=f"Test accuracy by {name}", x_title=name, note=" ".join(filter(None, notes))
+    )
 
 
 def _means(name: str, rows: Sequence[Row]) -> tuple[list[Points], str]:
     """Lines through the means, one for each combination of the other settings, and what they are in words."""
-    dots = "Every dot is a replicate."
+    others = _others(name, rows)
     groups: dict[str, list[Row]] = {}
     for row in rows:
-        groups.setdefault(_others(name, row.settings), []).append(row)
-    lines = {others: _mean_by(name, members) for others, members in groups.items()}
-    lines = {others: line for others, line in lines.items() if len(line) > 1}
+        groups.setdefault(", ".join(str(row.settings.get(other, "default")) for other in others), []).append(row)
+    lines = {values: line for values, members in groups.items() if len(line := _mean_by(name, members)) > 1}
     if len(groups) == 1:
-        return _lines(lines, named=False), f"{dots} The line joins the means."
+        return _lines(lines, named=False), "The line joins the means."
     if lines and len(groups) <= _MOST_LINES:
-        return _lines(lines, named=True), f"{dots} Each line joins the means of settings that agree in all else."
+        return _lines(lines, named=True), f"The lines join the means, one line for each {', '.join(others)}."
     overall = _mean_by(name, rows)
-    if len(overall) == len(rows):
-        return [], dots
-    return _lines({"mean": overall}, named=False), f"{dots} The line joins the means over all that share a value."
+    if 2 * len(overall) > len(rows):  # most means would be of one setting, and the line a zigzag
+        return [], ""
+    return _lines({"": overall}, named=False), f"The line joins the means over all settings of one {name}."
 
 
 def _lines(lines: Mapping[str, tuple[tuple[float, float], ...]], *, named: bool) -> list[Points]:
     return [
-        Points(values=line, style=0, title=others or "mean", name=_short(others) if named else "")
-        for others, line in lines.items()
+        Points(values=line, style=0, title=values or "mean", name=_short(values) if named else "")
+        for values, line in lines.items()
     ]
 
 
@@ -135,8 +142,10 @@ def _mean_by(name: str, rows: Sequence[Row]) -> tuple[tuple[float, float], ...]:
     return tuple((value, statistics.fmean(found[value])) for value in sorted(found) if found[value])
 
 
-def _others(name: str, settings: Mapping[str, object]) -> str:
-    return ", ".join(f"{other}={value}" for other, value in settings.items() if other != name)
+def _others(name: str, rows: Sequence[Row]) -> list[str]:
+    """The other hyperparameters whose values are not the same in all rows."""
+    names = dict.fromkeys(other for row in rows for other in row.settings if other != name)
+    return [other for other in names if len({repr(row.settings.get(other)) for row in rows}) > 1]
 
 
 def _short(name: str) -> str:

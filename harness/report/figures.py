@@ -112,8 +112,8 @@ def size(count: int) -> str:
 
 def moved(change: Change) -> str:
     """A change in words: the difference, with its unit."""
-    unit = _unit(change)
-    return f"{signed(change.difference, change)} {unit}"
+    words = signed(change.difference, change)
+    return f"{words} {_unit(change)}" if words != NOT_A_NUMBER else words
 
 
 def interval(change: Change) -> str:

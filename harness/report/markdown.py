@@ -30,7 +30,7 @@ _HEADER = """
 | experiment | setting | engine | accuracy, mean | lowest to highest | loss | training | verdict |
 | :-- | :-- | :-- | --: | :-: | --: | --: | :-- |
 """
-_SPECIAL = re.compile(r"[\\`*\[\]<>&|~#$@:]|(?<![0-9A-Za-z])_|_(?![0-9A-Za-z])")
+_SPECIAL = re.compile(r"[\\`*\[\]<>&|~#$@]|:(?=//|[\w+-]+:)|(?<![0-9A-Za-z])_|_(?![0-9A-Za-z])")
 _MARKS = {"passed": "✅ passed", "failed": "❌ failed", "not judged": "not judged"}
 
 
@@ -59,14 +59,14 @@ def fenced(code: str) -> str:
     """A block of code, its fence longer than any in the code."""
     longest = max(map(len, re.findall(r"`+", code)), default=0)
     fence = "`" * max(3, longest + 1)
-    return f"{fence}\n{code}\n{fence}\n"
+    return f"{fence}\n{code}\n{fence}"
 
 
 def _table(rows: Sequence[Row]) -> str:
     shown = most_telling(rows, MOST_ROWS)
     lines = [f"| {' | '.join(_cells(row))} |\n" for row in shown]
     left_out = len(rows) - len(shown)
-    word = f"\n{counted(left_out, 'more setting')} left out: here are those that failed, then the best.\n"
+    word = f"\n{counted(left_out, 'more setting')} left out: here are some that failed, and the best.\n"
     return _HEADER + "".join(lines) + (word if left_out else "")
 
 
@@ -88,14 +88,17 @@ def _failure(row: Row, finding: Finding) -> str:
     """Why a rule failed; "" if it did not."""
     if finding.passed:
         return ""
+    purpose, command = remedy_parts(finding.remedy)
     name = escaped(_short(f"{row.experiment}[{row.hyperparameters}]"))
-    lines = [f"\n**{name}: {escaped(_short(finding.rule))}**\n", f"\n{escaped(_short(finding.reason, 10))}\n"]
-    lines += [f"\n{escaped(_short(finding.note, 10))}\n"] if finding.note else []
-    lines += ["\n", *(f"- {'worse: ' * change.worse}{escaped(str(change))}\n" for change in finding.changes)]
-    if finding.remedy:
-        purpose, command = remedy_parts(finding.remedy)
-        lines += [f"\n{escaped(purpose)}\n" if purpose else "", f"\n{fenced(command)}"]
-    return "".join(lines)
+    paragraphs = [
+        f"**{name}: {escaped(_short(finding.rule))}**",
+        escaped(_short(finding.reason, 10)),
+        escaped(_short(finding.note, 10)),
+        "\n".join(f"- {'worse: ' * change.worse}{escaped(str(change))}" for change in finding.changes),
+        escaped(purpose),
+        fenced(command) if command else "",
+    ]
+    return "".join(f"\n{paragraph}\n" for paragraph in paragraphs if paragraph)
 
 
 def _fitting(pieces: Sequence[str], limit: int) -> str:

@@ -8,11 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from harness.report import figures
-from harness.report.charts import SHAPES, Chart, shape
+from harness.report import charts, curves, figures, marks, strips
 from harness.report.confusion import Confusion, answers_in_words
-from harness.report.curves import Legend, charts, legend, replicates_of
-from harness.report.figures import Spread, accuracies, counted, losses, training
+from harness.report.curves import Legend, legend, replicates_of
+from harness.report.figures import Spread, accuracies, losses, training
 from harness.report.strips import Bar, Strip, interval_bar, strip, strip_scale
 from harness.report.tally import Tally, most_telling, verdict
 
@@ -22,8 +21,9 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
     from harness.report.board import Evidence, Replicate, Row
+    from harness.report.marks import Chart
     from harness.report.scale import Scale, Tick
-    from harness.verdict import Change
+    from harness.verdict import Change, Finding
 
 MOST_ROWS = 500
 """Settings in the table."""
@@ -31,7 +31,10 @@ MOST_ROWS = 500
 MOST_DETAILS = 100
 """Settings whose details are on the page."""
 
-MOST_REPLICATES = 50
+MOST_PLAIN_RULES = 6
+"""Rules that passed, and have nothing more to tell, of which each gets a paragraph."""
+
+MOST_REPLICATES = 25
 """Replicates in the table of one setting."""
 
 
@@ -47,6 +50,8 @@ class Setting:
         loss: of its replicates.
         training: how long it took, in words.
         strip: its accuracies on the axis of its experiment; None if there are none.
+        findings: those that are told in full, first those of rules that failed.
+        plain: rules that passed and have nothing more to tell, where they are too many to tell in full.
         replicates: those that are listed.
         confusion: None if no evidence was gathered.
     """
@@ -58,6 +63,8 @@ class Setting:
     loss: Spread
     training: str
     strip: Strip | None
+    findings: tuple[Finding, ...]
+    plain: tuple[str, ...]
     replicates: tuple[Replicate, ...]
     confusion: Confusion | None
 
@@ -124,7 +131,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.globals.update(
-        answers=answers_in_words, bar=_bar, counted=counted, fact=figures, shape=shape, styles=len(SHAPES)
+        answers=answers_in_words, bar=_bar, fact=figures, marks=marks, place=charts, small=strips
     )
     return environment
 
@@ -160,13 +167,15 @@ def _section(number: int, name: str, rows: Sequence[Row], listed: frozenset[int]
         settings=settings,
         ticks=axis[1] if axis else (),
         legend=tuple(entries),
-        charts=tuple(charts(rows, entries)),
+        charts=tuple(curves.charts(rows, entries)),
         note=_left_out(rows, settings, entries),
     )
 
 
 def _setting(row: Row, anchor: str, scale: Scale | None) -> Setting:
     accuracy = accuracies(row)
+    plain = [finding for finding in row.findings if finding.passed and not finding.note and not finding.changes]
+    folded = plain if len(plain) > MOST_PLAIN_RULES else []
     return Setting(
         row=row,
         anchor=anchor,
@@ -175,6 +184,8 @@ def _setting(row: Row, anchor: str, scale: Scale | None) -> Setting:
         loss=losses(row),
         training=training(row),
         strip=strip(accuracy.values, scale) if scale and accuracy.values else None,
+        findings=tuple(sorted((f for f in row.findings if f not in folded), key=lambda finding: finding.passed)),
+        plain=tuple(finding.rule for finding in folded),
         replicates=tuple(replicates_of(row)[:MOST_REPLICATES]),
         confusion=_confusion(row.evidence) if anchor else None,
     )
@@ -198,7 +209,7 @@ def _left_out(rows: Sequence[Row], settings: Sequence[Setting], entries: Sequenc
     ]
     if not parts:
         return ""
-    return f"Shown: {', '.join(parts)} settings: those that failed, then those of the highest mean accuracy."
+    return f"Shown: {', '.join(parts)} settings: some that failed, and those of the highest mean accuracy."
 
 
 def _bar(change: Change) -> Bar | None:

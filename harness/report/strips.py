@@ -17,9 +17,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 STRIP_WIDTH, STRIP_HEIGHT, STRIP_MARGIN = 240, 22, 18
-BAR_WIDTH, BAR_HEIGHT, BAR_MARGIN = 400, 40, 20
+"""Of the drawing of a setting's accuracies; the margin is beside its axis."""
 
-_MOST_DOTS = 100
+BAR_WIDTH, BAR_HEIGHT, BAR_MARGIN = 320, 40, 10
+"""Of the drawing of an interval."""
+
+MOST_DOTS = 100
+"""Accuracies of one setting that are drawn."""
+
+_MOST_WORDS = 8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,10 +54,17 @@ def strip_scale(accuracies: Iterable[float]) -> tuple[Scale, tuple[Tick, ...]] |
 
 
 def strip(accuracies: Sequence[float], scale: Scale) -> Strip:
-    """The dots of one setting; beyond `_MOST_DOTS` only some."""
-    dots = tuple(scale.at(value) for value in accuracies[:_MOST_DOTS])
+    """The dots of one setting; of more than `MOST_DOTS` the first."""
+    dots = tuple(scale.at(value) for value in accuracies[:MOST_DOTS])
     mean = scale.at(statistics.fmean(accuracies)) if accuracies else None
-    return Strip(dots=dots, mean=mean, summary=", ".join(map(decimal, accuracies[:_MOST_DOTS])))
+    return Strip(dots=dots, mean=mean, summary=_in_words(accuracies))
+
+
+def _in_words(accuracies: Sequence[float]) -> str:
+    if len(accuracies) <= _MOST_WORDS:
+        return ", ".join(map(decimal, accuracies))
+    words = f"{len(accuracies)} from {decimal(min(accuracies))} to {decimal(max(accuracies))}"
+    return words + (f"; the first {MOST_DOTS} are drawn" if len(accuracies) > MOST_DOTS else "")
 
 
 @dataclass(frozen=True, kw_only=True)

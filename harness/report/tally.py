@@ -82,13 +82,16 @@ def verdict(row: Row) -> str:
 
 
 def most_telling(rows: Sequence[Row], limit: int) -> list[Row]:
-    """At most so many rows, in their order: those that failed first, then those of the highest mean accuracy."""
+    """At most so many rows, in their order: those of the highest mean accuracy, and as many that failed."""
     if len(rows) <= limit:
         return list(rows)
-    ranked = sorted(range(len(rows)), key=lambda index: _rank(rows[index]))
-    return [rows[index] for index in sorted(ranked[:limit])]
+    ranked = sorted(range(len(rows)), key=lambda index: -_mean(rows[index]))
+    failed = [index for index in ranked if rows[index].passed is False][: limit // 2]
+    others = [index for index in ranked if index not in set(failed)][: limit - len(failed)]
+    return [rows[index] for index in sorted([*failed, *others])]
 
 
-def _rank(row: Row) -> tuple[bool, float]:
+def _mean(row: Row) -> float:
+    """Mean accuracy, and less than any if there is none."""
     reached = accuracies(row).values
-    return row.passed is not False, -sum(reached) / len(reached) if reached else 0.0
+    return sum(reached) / len(reached) if reached else -1.0

@@ -104,7 +104,7 @@ def track(rows: Iterable[Row], uri: str, *, run_id: str, facts: Mapping[str, str
         rows: the settings of a session.
         uri: of the MLflow store, as MLflow takes it.
         run_id: of the session; a tag of each run.
-        facts: what else to tell of the session, as tags; ``commit`` is the git commit, which MLflow has a place for.
+        facts: what else to tell of the session, as tags; the commit that ``commit`` starts with has a place in MLflow.
 
     Returns:
         How many runs were logged.
@@ -145,8 +145,8 @@ def describe(rows: Iterable[Row], *, run_id: str, facts: Mapping[str, str], now:
         now: milliseconds since 1970: when each run ends, so that its duration is that of the training.
     """
     session = {f"byom.{_plain(name)}": text for name, text in facts.items() if text} | {"byom.run_id": run_id}
-    if facts.get("commit"):
-        session["mlflow.source.git.commit"] = facts["commit"]
+    if commit := re.match(r"[0-9a-f]{7,64}\b", facts.get("commit", "")):
+        session["mlflow.source.git.commit"] = commit[0]
     return [
         _run(row, replicate, now, session | _tags(row, replicate, first=not number))
         for row in rows

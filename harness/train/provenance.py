@@ -2,32 +2,57 @@
 
 from __future__ import annotations
 
-import dataclasses
+import importlib
 import importlib.metadata
-import inspect
 import json
-from functools import lru_cache
+import re
+import sys
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.result import Provenance
-from harness.train.digests import digest_of, sources_digest, weights_digest
-from harness.train.processor import machine
+from harness.train.cuda_libraries import mxnet_library
+from harness.train.digests import OpaqueError, digest_of, source_files, sources_digest, value_digest, weights_digest
+from harness.train.processor import machine, process_start
 
 if TYPE_CHECKING:
-    from harness.experiment import Trial
+    from harness.experiment import Experiment, Trial
     from harness.result import Checkpoint
     from harness.train.arrays import Arrays
     from harness.train.engine import Job
 
-FORMAT = 1
+FORMAT = 2
 """Of the key, and of what is stored under it."""
 
 PACKAGES = {"mxnet": ("mxnet", "mxnet-cu117", "numpy"), "xla": ("jax", "jaxlib", "mxnet", "mxnet-cu117", "numpy")}
 """What computes, by engine; MXNet scores what XLA has trained."""
 
-SOURCES = ("experiment.py", "hyperparameters.py", "initializer.py", "optimizer.py", "schedule.py", "result.py", "train")
-"""Files and folders of the harness that decide what training gives."""
+LIBRARIES = (
+    "jax",
+    "ml-dtypes",
+    "ml_dtypes",
+    "mxnet",
+    "numpy",
+    "nvidia-",
+    "nvidia_",
+    "opt-einsum",
+    "opt_einsum",
+    "scipy",
+)
+"""How the names of all packages begin that may have a part in it: JAX on a GPU computes with NVIDIA's."""
+
+SOURCES = (
+    *("artifact.py", "errors.py", "experiment.py", "hyperparameters.py", "initializer.py", "optimizer.py", "result.py"),
+    *("schedule.py", "storage.py", "train"),
+)
+"""Files and folders of the harness that decide what training gives: all that the trainer imports."""
+
+ROOT = Path(__file__).parents[1]
+
+_SEEN = tuple(f"harness.{name.removesuffix('.py')}" for name in SOURCES)
+_TICK = 0.01  # seconds by which a file's time may lag behind the clock: Linux stamps files with that of its last tick
+_PYTHON_OPERATOR = re.compile(r'"op": *"(Custom|_Native|_NDArray)"')
 
 
 def provenance(job: Job, arrays: Arrays, engine: str, checkpoint: Checkpoint) -> Provenance:
@@ -42,29 +67,47 @@ def provenance(job: Job, arrays: Arrays, engine: str, checkpoint: Checkpoint) ->
     )
 
 
-def key_of(job: Job, arrays: Arrays, engine: str) -> str | None:
-    """SHA-256 of everything that decides the bytes of a trained model; None if something cannot be told.
+def key_of(job: Job, arrays: Arrays, engine: str) -> str:
+    """SHA-256 of everything that decides the bytes of a trained model.
 
-    That is a schedule or an initializer of the user's own whose text cannot be read: it may change unseen.
+    The names of experiment and data set, and the other seeds, decide nothing. Not seen from here are operators out of
+    a library of the user's (``mx.library.load``), and arrays that are changed in place while the run lasts.
+
+    Raises:
+        OpaqueError: something that decides them may have changed, or may change, without being seen.
     """
-    own = [_own(value) for value in (job.trial.experiment.schedule, job.trial.experiment.initializer)]
-    if None in own:
-        return None
+    check_sources()
+    operator = _PYTHON_OPERATOR.search(job.symbol_json)
+    if operator:
+        raise OpaqueError(f"the graph has an operator {operator[1]}, whose Python code is not part of it")
     experiment = job.trial.experiment
     parts = {
         "format": FORMAT,
         "engine": engine,
         "graph": digest_of(job.symbol_json.encode()),
         "data": [arrays.train_digest, arrays.test_digest],
-        "settings": settings_of(job.trial),
+        "settings": settings_of(job.trial) | {name: _own(experiment, name) for name in ("schedule", "initializer")},
         "seed": job.trial.seed,
         "devices": {"gpus": experiment.num_gpus, "cpus": experiment.num_cpus},
         "versions": versions_of(engine),
+        "libraries": libraries(),
         "source": trainer_source(),
-        "own classes": own,
         "machine": machine(),
+        "jax": jax_settings() if engine == "xla" else {},
     }
     return digest_of(json.dumps(parts, sort_keys=True).encode())
+
+
+def check_sources(root: Path = ROOT) -> None:
+    """Refuse to tell what trains, if its source was changed while this run goes on: what was loaded may be the older.
+
+    Raises:
+        OpaqueError: names the file.
+    """
+    for path in _trainer_files(root):
+        status = path.stat()
+        if max(status.st_mtime, status.st_ctime) > process_start() - _TICK:
+            raise OpaqueError(f"{path.relative_to(root.parent)} was changed after this run began; start it again")
 
 
 def settings_of(trial: Trial) -> dict[str, Any]:
@@ -83,20 +126,57 @@ def settings_of(trial: Trial) -> dict[str, Any]:
 
 def versions_of(engine: str) -> dict[str, str]:
     """Package to version, of what computes."""
-    found = {}
-    for package in PACKAGES[engine]:
-        try:
-            found[package] = importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return found
+    found = {package: _version(package) for package in PACKAGES[engine]}
+    return {package: version for package, version in found.items() if version is not None}
 
 
-@lru_cache(maxsize=1)
-def trainer_source() -> str:
+@cache
+def libraries() -> tuple[tuple[str, str | int], ...]:
+    """Every installed package that may have a part in computing, with its version, and the size of MXNet's library.
+
+    ``mxnet`` and ``mxnet-cu117`` write the same files: where both are installed, their versions do not tell which of
+    them it is.
+    """
+    found = {
+        (name.lower(), package.version)
+        for package in importlib.metadata.distributions()
+        if (name := package.name) and name.lower().startswith(LIBRARIES)
+    }
+    library = mxnet_library()
+    return (*sorted(found), ("libmxnet.so", library.stat().st_size if library else 0))
+
+
+@cache
+def trainer_source(root: Path = ROOT) -> str:
     """SHA-256 of the source of everything here that decides what training gives."""
-    root = Path(__file__).parents[1]
     return sources_digest(root / name for name in SOURCES)
+
+
+def jax_settings() -> dict[str, str]:
+    """What JAX is told to do, be it by the environment or by code such as a ``conftest.py``; loads JAX.
+
+    Raises:
+        OpaqueError: JAX cannot be asked.
+    """
+    try:
+        importlib.import_module("harness.train.xla.devices")  # where JAX may be imported
+        values = sys.modules["jax"].config.values
+    except (ImportError, AttributeError) as error:
+        raise OpaqueError(f"JAX does not tell its settings ({error})") from error
+    return {name: repr(value) for name, value in values.items() if "cache" not in name}
+
+
+@cache
+def _trainer_files(root: Path) -> tuple[Path, ...]:
+    return tuple(path for name in SOURCES for path in source_files(root / name))
+
+
+@cache
+def _version(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
 
 
 def _words(value: object) -> str:
@@ -105,20 +185,8 @@ def _words(value: object) -> str:
     return f"{type(value).__module__}.{type(value).__qualname__}" if " at 0x" in text else text
 
 
-def _own(value: object) -> object:
-    """What identifies a value of a class that is the user's own; "" for the harness's; None if a change may go unseen.
-
-    The file that defines the class stands for its code, and all fields of a dataclass for its state.
-    """
-    if type(value).__module__.partition(".")[0] == "harness":
-        return ""
-    if not dataclasses.is_dataclass(value):
-        return None
-    fields = [(field.name, repr(getattr(value, field.name))) for field in dataclasses.fields(value)]
-    if any(" at 0x" in text for _, text in fields):
-        return None
+def _own(experiment: Experiment, name: str) -> str:
     try:
-        path = inspect.getsourcefile(type(value))
-        return [digest_of(Path(path).read_bytes()), fields] if path else None
-    except (OSError, TypeError):
-        return None
+        return value_digest(getattr(experiment, name), seen=_SEEN)
+    except OpaqueError as error:
+        raise OpaqueError(f"{name}: {error}") from error

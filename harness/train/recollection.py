@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from harness.train.provenance import key_of
+from harness.train.digests import OpaqueError
+from harness.train.provenance import check_sources, key_of
 from harness.train.store import DamagedEntryError
 
 if TYPE_CHECKING:
+    from harness.experiment import Trial
     from harness.train.arrays import Arrays
     from harness.train.engine import Job
     from harness.train.progress import Progress
@@ -28,6 +30,7 @@ class Recollection:
         self._progress = progress
         self._retrain = retrain
         self._said: set[str] = set()
+        self._keys: dict[tuple[Trial, str, str], str | None] = {}
 
     def recall(self, job: Job, arrays: Arrays, engine: str) -> Stored | None:
         """The model that an earlier run has trained for a job; None if it has to be trained."""
@@ -51,17 +54,36 @@ class Recollection:
         return self._store is not None and not self._retrain and key is not None and self._store.holds(key)
 
     def keep(self, job: Job, arrays: Arrays, engine: str, stored: Stored) -> None:
-        """Keep a model for later runs."""
-        key = self._key(job, arrays, engine)
-        if self._store is None or key is None:
+        """Keep a model for later runs, under the key that its job had when it was last asked about."""
+        if self._store is None:
+            return
+        asked = job.trial, job.symbol_json, engine
+        # Not the key of now: training may have changed what it was made from, a schedule that counts for one.
+        key = self._keys.pop(asked) if asked in self._keys else self._key(job, arrays, engine)
+        if key is None:
             return
         try:
+            check_sources()
             self._store.put(key, stored)
+        except OpaqueError as error:
+            self._say_unkept(job, error)
         except OSError as error:
-            self._say_once(f"trained models are not kept in {self._store.folder}: {error}")
+            # The name of a temporary file, which is another one each time, is no part of what is said once.
+            self._say_once(f"trained models are not kept in {self._store.folder}: {error.strerror or error}")
 
     def _key(self, job: Job, arrays: Arrays, engine: str) -> str | None:
-        return None if self._store is None else key_of(job, arrays, engine)
+        if self._store is None:
+            return None
+        key = None
+        try:
+            key = key_of(job, arrays, engine)
+        except OpaqueError as error:
+            self._say_unkept(job, error)
+        self._keys[job.trial, job.symbol_json, engine] = key
+        return key
+
+    def _say_unkept(self, job: Job, reason: OpaqueError) -> None:
+        self._say_once(f"{job.trial.experiment.name}: trained anew in every run, and not kept: {reason}")
 
     def _say_once(self, line: str) -> None:
         if line not in self._said:

@@ -80,7 +80,7 @@ class Trainer:
             check_engine(engine)
             known = self._recollection.recall(job, arrays, engine)
             if known is None:
-                self._train_population(job, arrays)
+                self._train_population(key, job, arrays)
             else:
                 self._outcomes[key] = _model(job, engine, arrays, known, cached=True)
         outcome = self._outcomes[key]
@@ -94,33 +94,47 @@ class Trainer:
             self._arrays[dataset] = Arrays.from_mapping(dataset.name, dataset.load())
         return self._arrays[dataset]
 
-    def _train_population(self, asked: Job, arrays: Arrays) -> None:
+    def _train_population(self, key: Key, asked: Job, arrays: Arrays) -> None:
         """Train a trial, and with it those of its kind that were planned."""
         engine = _engine_named(self._engine_of(asked.trial))
-        jobs = [asked, *self._companions(asked, arrays, engine)]
-        outcomes = engine.train(jobs, arrays, self._progress)
+        jobs = {key: asked, **self._companions(asked, arrays, engine)}
+        outcomes = engine.train(list(jobs.values()), arrays, self._progress)
         # All of them are kept at once: who stops a run here finds them again in the next.
-        for job, outcome in zip(jobs, outcomes, strict=True):
-            self._outcomes[_key(job.trial)] = self._finish(job, outcome, arrays, engine.name)
+        pending = dict(zip(jobs, zip(jobs.values(), outcomes, strict=True), strict=True))
+        try:
+            self._finish_all(pending, arrays, engine.name)
+        except KeyboardInterrupt:
+            self._progress.say(
+                f"interrupted: keeping {len(pending)} trained model(s) first; interrupt again to lose them"
+            )
+            self._finish_all(pending, arrays, engine.name)
+            raise
 
-    def _companions(self, job: Job, arrays: Arrays, engine: Engine) -> list[Job]:
+    def _finish_all(self, pending: dict[Key, tuple[Job, Outcome]], arrays: Arrays, engine: str) -> None:
+        """Note what came of jobs; what has been noted is no longer pending."""
+        for key, (job, outcome) in list(pending.items()):
+            self._outcomes[key] = self._finish(job, outcome, arrays, engine)
+            del pending[key]
+
+    def _companions(self, job: Job, arrays: Arrays, engine: Engine) -> dict[Key, Job]:
         """Jobs that were planned, are not trained yet, and can be trained together with one."""
         kind, asked = engine.kind(job), job.trial
         if kind is None:
-            return []
-        found = []
+            return {}
+        found = {}
         for trial in self._planned:
             same = trial.experiment.dataset == asked.experiment.dataset and self._engine_of(trial) == engine.name
             if trial == asked or not same:
                 continue
             try:
-                if _key(trial) in self._outcomes:
+                key = _key(trial)
+                if key in self._outcomes:
                     continue
                 other = build_job(trial)
             except (HarnessError, OSError):
                 continue  # it will say so when it is asked for
             if engine.kind(other) == kind and not self._recollection.holds(other, arrays, engine.name):
-                found.append(other)
+                found[key] = other
         return found
 
     def _engine_of(self, trial: Trial) -> str:

@@ -232,6 +232,17 @@ def test_the_verdict_is_told_in_words(findings: list[Finding], verdict: str) -> 
     assert run.tags["byom.verdict"] == verdict
 
 
+@pytest.mark.parametrize(
+    ("told", "commit"),
+    [("b45e53d", "b45e53d"), ("b45e53d98363-dirty", "b45e53d98363"), ("none", None), ("", None)],
+)
+def test_mlflow_is_told_the_commit_alone(told: str, commit: str | None) -> None:
+    """Its own tag takes a commit and nothing else; what is said beside it is in the tag of the fact."""
+    [run] = tracking.describe([row(replicate())], run_id="r", facts={"commit": told}, now=0)
+    assert run.tags.get("mlflow.source.git.commit") == commit
+    assert run.tags.get("byom.commit", "") == told
+
+
 def test_two_endpoints_of_one_kind_share_a_tag() -> None:
     """Neither replaces the other."""
     endpoints = {

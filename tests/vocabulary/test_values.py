@@ -11,7 +11,7 @@ import pytest
 
 from harness import Experiment, Hyperparameters, arrays
 from harness.artifact import Artifact, Problem, shapes_signature
-from harness.result import Checkpoint, Epoch, Replicates, TrainedModel, Verdict
+from harness.result import Checkpoint, Epoch, Provenance, Replicates, TrainedModel
 
 
 @pytest.fixture
@@ -31,8 +31,11 @@ def models(tmp_path: Path) -> list[TrainedModel]:
             history=(epoch,),
             probabilities=np.zeros((2, 2)),
             engine_probabilities=np.zeros((2, 2)),
+            labels=np.zeros(2, np.int64),
             accuracy=accuracy,
+            loss=1 - accuracy,
             seconds=1.5,
+            provenance=Provenance(graph="", train_data="", test_data="", settings={}, versions={}, weights=""),
         )
         for trial, accuracy in zip(experiment.trials(Hyperparameters(learning_rate=0.5)), (0.5, 0.75), strict=True)
     ]
@@ -55,15 +58,10 @@ def test_replicates_are_a_sequence(models: list[TrainedModel]) -> None:
     assert list(replicates) == models
     assert replicates.accuracies == (0.5, 0.75)
     assert replicates.mean_accuracy == 0.625
+    assert replicates.losses == (0.5, 0.25)
     assert repr(replicates) == "<Replicates of e[learning_rate=0.5]: accuracy 0.5000, 0.7500>"
     with pytest.raises(ValueError, match="expected at least one trained model, found none"):
         Replicates([])
-
-
-def test_a_verdict_passes_without_reasons() -> None:
-    """Any reason fails it."""
-    assert Verdict(("a",), ()).passed
-    assert not Verdict(("a",), ("because",)).passed
 
 
 def test_artifacts_shorten_their_digest_and_problems_read_well() -> None:
