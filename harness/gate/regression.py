@@ -11,7 +11,7 @@ import numpy as np
 
 from harness.errors import DeclarationError, GateError
 from harness.gate import comparison
-from harness.gate.baseline import file_name, read
+from harness.gate.baseline import Baseline, file_name, read
 from harness.gate.comparison import Pair
 from harness.verdict import Change, Finding
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from harness.gate.baseline import Accepted, Baseline
+    from harness.gate.baseline import Accepted
     from harness.result import Replicates, TrainedModel
 
 CONFIDENCE = 0.99
@@ -54,8 +54,8 @@ class NotWorse:
 
     The comparison is that of `harness.gate.comparison`. It fails replicates that are worse beyond the noise between
     seeds, and those that cannot be compared: no baseline, other data, another graph, settings or engine, figures that
-    are no numbers, too few replicates to notice a fall of ``margin`` with the stated power. Equal weights from every
-    seed need no statistics: they are identical.
+    are no numbers, too few replicates to notice a fall of ``margin`` with the stated power. The same
+    weights and answers from every seed need no statistics: they are identical.
 
     Attributes:
         baseline: the fixture of that name.
@@ -102,9 +102,15 @@ class NotWorse:
             return self._say(trouble)
         obstacle = _obstacle(known, replicates)
         if not obstacle and _identical(known, replicates):
-            return self._say("", note="identical to the baseline: the same weights from every seed", changes=changes)
-        obstacle = obstacle or self._too_few(known, len(replicates))
-        return self._say(obstacle, changes=changes) if obstacle else self._compare(known, replicates, changes)
+            return self._say(
+                "", note="identical to the baseline: from every seed the same weights and answers", changes=changes
+            )
+        if obstacle:
+            return self._say(obstacle, changes=changes)
+        # Worse is worse, however few have shown it; that nothing was found means nothing if too few have looked.
+        found = self._compare(known, replicates, changes)
+        few = self._too_few(known, len(replicates)) if found.passed else ""
+        return self._say(few, changes=changes) if few else found
 
     def _say(self, reason: str, *, note: str = "", changes: tuple[Change, ...] = ()) -> Finding:
         remedy = f"To accept this as the new baseline: {self.baseline.command}" if reason else ""
@@ -176,8 +182,12 @@ def _obstacle(known: Baseline, replicates: Replicates) -> str:
 
 
 def _identical(known: Baseline, replicates: Replicates) -> bool:
-    weights = {accepted.seed: accepted.weights for accepted in known.replicates}
-    return all(weights.get(model.trial.seed) == model.provenance.weights for model in replicates)
+    """Whether every replicate has its seed's weights, and answers with them as they did."""
+    accepted = {each.seed: each for each in known.replicates}
+    now = {each.seed: each for each in Baseline.of(replicates).replicates}
+    return all(accepted.get(seed) == each for seed, each in now.items()) and all(
+        not pair.lost and not pair.gained for pair in _pairs(known, replicates)
+    )
 
 
 def _pairs(known: Baseline, replicates: Iterable[TrainedModel]) -> list[Pair]:

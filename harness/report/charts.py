@@ -10,7 +10,7 @@ import statistics
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from harness.report.figures import counted, decimal
+from harness.report.figures import counted, decimal, is_number
 from harness.report.marks import STYLES, Chart, Dot, Line, Points
 from harness.report.scale import Scale, decade_values, round_shares, round_values, spans, widened
 
@@ -64,7 +64,7 @@ def curve_chart(curves: Sequence[Points], *, title: str, y_title: str, share: bo
         title=title,
         x_title="epoch",
         y_title=y_title + _logarithmic(y_scale),
-        summary=f"{title}: {len(shown)} curves; at their ends {decimal(min(finals))} to {decimal(max(finals))}.",
+        summary=f"{title}: {counted(len(shown), 'curve')}, ending at {_range(finals)}.",
         x_ticks=x_scale.ticks([value for value in round_values(1, max(last, 2), count=6) if value == int(value)]),
         y_ticks=y_scale.ticks(y_values),
         lines=tuple(
@@ -94,7 +94,7 @@ def setting_chart(
         title=title,
         x_title=x_title + _logarithmic(x_scale),
         y_title="share of test images",
-        summary=f"{title}: {len(pairs)} replicates, {_means_in_words(pairs)}.",
+        summary=f"{title}: {counted(len(pairs), 'replicate')}, {_means_in_words(pairs)}.",
         x_ticks=_apart(x_scale.ticks(_setting_values(xs, x_scale))),
         y_ticks=y_scale.ticks(y_values),
         lines=_named_lines(means, x_scale, y_scale),
@@ -165,7 +165,7 @@ def _thinned(values: Sequence[tuple[float, float]]) -> Sequence[tuple[float, flo
 
 def _path(values: Sequence[tuple[float, float]], x_scale: Scale, y_scale: Scale) -> str:
     """SVG path data through the values, interrupted where one is not a number."""
-    drawn = [all(map(math.isfinite, pair)) for pair in values]
+    drawn = [all(map(is_number, pair)) for pair in values]
     pens = ["M", *("L" if before else "M" for before, _ in pairwise(drawn))]
     return " ".join(
         f"{pen}{x_scale.at(x):g} {y_scale.at(y):g}"
@@ -176,6 +176,11 @@ def _path(values: Sequence[tuple[float, float]], x_scale: Scale, y_scale: Scale)
 
 def _dot(points: Points, x: float, y: float, value: float) -> Dot:
     return Dot(x=x, y=y, style=points.style, title=f"{points.title}: {decimal(value)}")
+
+
+def _range(values: Sequence[float]) -> str:
+    low, high = decimal(min(values)), decimal(max(values))
+    return low if low == high else f"{low} to {high}"
 
 
 def _logarithmic(scale: Scale) -> str:

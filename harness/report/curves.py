@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 import statistics
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harness.report.charts import curve_chart, setting_chart
+from harness.report.figures import is_number
 from harness.report.marks import STYLES, Chart, Points
 from harness.report.tally import most_telling
 
@@ -60,7 +60,7 @@ def varying(rows: Sequence[Row]) -> list[str]:
     values: dict[str, set[float]] = {}
     for row in rows:
         for name, value in row.settings.items() if row.replicates else ():
-            if _is_number(value):
+            if _has_place(value):
                 values.setdefault(name, set()).add(float(value))
     return [name for name, found in values.items() if len(found) > 1]
 
@@ -87,7 +87,7 @@ def _learning(entries: Sequence[Legend], field: str, title: str, y_title: str, *
 
 def _accuracy_by(name: str, rows: Sequence[Row], entries: Sequence[Legend]) -> Chart | None:
     styles = {id(entry.row): entry.style for entry in entries}
-    having = [row for row in rows if row.replicates and _is_number(row.settings.get(name))]
+    having = [row for row in rows if row.replicates and _has_place(row.settings.get(name))]
     shown = most_telling(having, MOST_SETTINGS)
     dots = [
         Points(
@@ -138,7 +138,7 @@ def _mean_by(name: str, rows: Sequence[Row]) -> tuple[tuple[float, float], ...]:
     found: dict[float, list[float]] = {}
     for row in rows:
         accuracies = [replicate.accuracy for replicate in row.replicates.values()]
-        found.setdefault(float(row.settings[name]), []).extend(filter(math.isfinite, accuracies))
+        found.setdefault(float(row.settings[name]), []).extend(filter(is_number, accuracies))
     return tuple((value, statistics.fmean(found[value])) for value in sorted(found) if found[value])
 
 
@@ -152,11 +152,6 @@ def _short(name: str) -> str:
     return name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 1]}\N{HORIZONTAL ELLIPSIS}"
 
 
-def _is_number(value: object) -> bool:
-    """Whether a setting's value has a place on an axis; a whole number may be too large for one."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return False
-    try:
-        return math.isfinite(value)
-    except OverflowError:
-        return False
+def _has_place(value: object) -> bool:
+    """Whether a setting's value is a number that has a place on an axis."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and is_number(value)

@@ -18,14 +18,16 @@ NOTHING = "\N{EN DASH}"
 
 NOT_A_NUMBER = "not a number"
 
+_LARGEST = 1e300
+
 
 @dataclass(frozen=True)
 class Spread:
     """Some values: those that are numbers, and how many are not.
 
     Attributes:
-        values: the finite ones, in their order.
-        missing: how many are infinite or NaN.
+        values: those that are numbers, in their order.
+        missing: how many are not.
     """
 
     values: tuple[float, ...]
@@ -33,14 +35,14 @@ class Spread:
 
     @classmethod
     def of(cls, values: Iterable[float]) -> Spread:
-        """Part the finite values from the others."""
+        """Part the numbers from what is none."""
         given = tuple(values)
-        finite = tuple(value for value in given if math.isfinite(value))
-        return cls(finite, len(given) - len(finite))
+        numbers = tuple(filter(is_number, given))
+        return cls(numbers, len(given) - len(numbers))
 
     @property
     def mean(self) -> str:
-        """In words: the mean of the finite values."""
+        """In words: the mean of those that are numbers."""
         if self.values:
             return decimal(statistics.fmean(self.values))
         return NOT_A_NUMBER if self.missing else NOTHING
@@ -54,6 +56,11 @@ class Spread:
         if self.values and self.missing:
             words.append(f"{self.missing} {NOT_A_NUMBER}")
         return ", ".join(words)
+
+
+def is_number(value: float) -> bool:
+    """Whether a figure can be averaged and drawn: neither NaN nor infinite, nor so large that sums of it are infinite."""
+    return abs(value) < _LARGEST
 
 
 def accuracies(row: Row) -> Spread:

@@ -6,9 +6,10 @@ that none is told by colour alone. 0 is the neutral one.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from harness.report.figures import is_number
 
 if TYPE_CHECKING:
     from harness.report.scale import Tick
@@ -120,4 +121,4 @@ class Points:
     @property
     def finite(self) -> list[tuple[float, float]]:
         """The values that can be drawn."""
-        return [pair for pair in self.values if all(map(math.isfinite, pair))]
+        return [pair for pair in self.values if all(map(is_number, pair))]

@@ -31,6 +31,12 @@ MOST_ROWS = 500
 MOST_DETAILS = 100
 """Settings whose details are on the page."""
 
+MOST_NAMED = 20
+"""Settings that failed, in the list at the top."""
+
+MOST_OPEN = 10
+"""Settings that failed whose details are open from the start."""
+
 MOST_PLAIN_RULES = 6
 """Rules that passed, and have nothing more to tell, of which each gets a paragraph."""
 
@@ -107,6 +113,7 @@ def render(rows: Iterable[Row], *, title: str, facts: Mapping[str, str]) -> str:
     """
     known = list(rows)
     sections = _sections(known)
+    failed = [setting for section in sections for setting in section.settings if setting.verdict == "failed"]
     return (
         _environment()
         .get_template("page.html")
@@ -115,7 +122,8 @@ def render(rows: Iterable[Row], *, title: str, facts: Mapping[str, str]) -> str:
             facts=facts,
             tally=Tally.of(known),
             sections=sections,
-            failed=[setting for section in sections for setting in section.settings if setting.verdict == "failed"],
+            failed=failed[:MOST_NAMED],
+            opened={setting.anchor for setting in [setting for setting in failed if setting.anchor][:MOST_OPEN]},
         )
     )
 

@@ -14,6 +14,9 @@ _STEPS = (1, 2, 5, 10)
 _NARROW = 1e-6
 """Share of its level below which a span is one value: finer ticks would all have the same label."""
 
+_LEAST = 1e-290
+"""A span below this is one value too: a tenth of a float near the smallest is no number to divide by."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Tick:
@@ -97,9 +100,9 @@ def decade_values(low: float, high: float, count: int = 6) -> tuple[float, ...]:
 def widened(low: float, high: float) -> tuple[float, float]:
     """The span itself, or one around it if it is too narrow for an axis."""
     level = max(abs(low), abs(high))
-    if high - low > _NARROW * level:
+    if high - low > max(_NARROW * level, _LEAST):
         return low, high
-    margin = level / 100 or 1.0
+    margin = level / 100 if level > _LEAST else 1.0
     return low - margin, high + margin
 
 

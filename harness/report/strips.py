@@ -5,12 +5,11 @@ Lengths are in the units of a drawing's view box, which are about one pixel each
 
 from __future__ import annotations
 
-import math
 import statistics
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from harness.report.figures import decimal
+from harness.report.figures import decimal, is_number
 from harness.report.scale import Scale, Tick, round_shares
 
 if TYPE_CHECKING:
@@ -86,7 +85,7 @@ class Bar:
 
 def interval_bar(low: float, difference: float, high: float) -> Bar | None:
     """A bar as wide as the drawing allows; None if a figure is not a number or the interval has no bounds."""
-    if not all(map(math.isfinite, (low, difference, high))):
+    if not all(map(is_number, (low, difference, high))):
         return None
     reach = max(map(abs, (low, difference, high))) * 1.1 or 1.0
     scale = Scale(low=-reach, high=reach, start=BAR_MARGIN, end=BAR_WIDTH - BAR_MARGIN)

@@ -68,7 +68,7 @@ class Tally:
             return "No setting of an experiment was run"
         settings = counted(self.settings, "setting")
         if self.failed:
-            return f"{self.failed:,} of {settings} failed"
+            return f"{self.failed:,} of {settings} failed" if self.settings > 1 else "The setting failed"
         if not self.passed:
             return f"{settings}, judged by no rule"
         if self.unjudged:

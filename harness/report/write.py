@@ -59,9 +59,10 @@ def append_step_summary(path: Path, rows: Iterable[Row]) -> None:
     """
     try:
         used = path.stat().st_size if path.exists() else 0
-        text = "\n" * bool(used) + markdown.summary(rows, limit=markdown.LIMIT - used - 1)
+        apart = "\n\n" if used else ""
+        text = markdown.summary(rows, limit=markdown.LIMIT - used - len(apart))
         with path.open("ab") as stream:
-            stream.write(_encoded(text))
+            stream.write(_encoded(apart + text if text else ""))
     except OSError as error:
         raise HarnessError(
             f"step summary: expected to append to {path}, found {_why(error)}; "

@@ -34,7 +34,7 @@ PURE = frozenset(
 IMPURE = frozenset(
     (
         *("__import__", "compile", "eval", "exec", "fromfile", "genfromtxt", "globals", "input", "load", "loadtxt"),
-        *("locals", "memmap", "open", "vars"),
+        *("memmap", "open"),
     )
 )
 """Names of functions that bring in what cannot be seen from here: files, or values by names made up while running."""
@@ -110,7 +110,7 @@ def value_digest(value: object, seen: Collection[str] = ()) -> str:
     """
     try:
         return digest_of(json.dumps(_Walk(seen).of(value)).encode())
-    except (RecursionError, AttributeError, TypeError, ValueError) as error:
+    except (RecursionError, AttributeError, OSError, TypeError, ValueError) as error:
         raise OpaqueError(f"{type(value).__qualname__} cannot be compared with another run's ({error})") from error
 
 
@@ -161,7 +161,7 @@ class _Walk:
     def _instance(self, value: Any) -> Any:
         bases = type(value).__mro__
         for base in bases:
-            if base not in _PLACES and base.__module__.partition(".")[0] in PURE:
+            if base not in _PLACES and self._name(base).partition(".")[0] in PURE:
                 raise OpaqueError(f"{type(value).__qualname__} holds more than its fields: it is a {base.__name__}")
         members = [(name, member) for base in bases for name, member in vars(base).items()]
         derived = {name for name, member in members if isinstance(member, functools.cached_property)}

@@ -15,6 +15,7 @@ import os
 import stat
 import time
 import zipfile
+import zlib
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -37,7 +38,10 @@ SUFFIX = ".model"
 ABANDONED = 3600
 """Seconds after which the temporary file of a writer is one that was killed; writing takes less than one."""
 
-_UNREADABLE = (ValueError, LookupError, TypeError, AttributeError, RuntimeError, OSError, EOFError, zipfile.BadZipFile)
+_UNREADABLE = (
+    *(ValueError, LookupError, TypeError, AttributeError, RuntimeError, OSError, EOFError),
+    *(zipfile.BadZipFile, zlib.error),
+)
 
 
 class DamagedEntryError(Exception):

@@ -61,7 +61,23 @@ def test_equal_weights_are_identical(accepted: Replicates, baselines: Baselines)
     for count in (6, 1):
         finding = NotWorse(baselines).finding(first(accepted, count))
         assert finding.passed
-        assert finding.note == "identical to the baseline: the same weights from every seed"
+        assert finding.note == "identical to the baseline: from every seed the same weights and answers"
+
+
+def test_equal_weights_that_answer_otherwise_are_not_identical(accepted: Replicates, baselines: Baselines) -> None:
+    """The same weights with another accuracy, loss or answer: the test images went another way, and are compared."""
+    models = [_with_errors(model, 0) for model in accepted[:6]]
+    same = [dataclasses.replace(new, provenance=old.provenance) for new, old in zip(models, accepted, strict=False)]
+    assert "identical" in NotWorse(baselines).finding(replicates_of(same)).note
+    for change in ({"loss": 0.2}, {"probabilities": same[1].probabilities}):
+        others = [dataclasses.replace(same[0], **change), *same[1:]]
+        assert "identical" not in NotWorse(baselines).finding(replicates_of(others)).note
+
+
+def test_worse_is_worse_however_few_have_shown_it(experiment: Experiment, baselines: Baselines) -> None:
+    """Three replicates are too few to trust when they find nothing, but not when they find ten points lost."""
+    finding = NotWorse(baselines, margin=0.002).finding(noisy_replicates(experiment, range(3), errors=130, draw=1))
+    assert finding.reason.startswith("expected results no worse than the baseline's")
 
 
 def test_other_seeds_of_the_same_code_pass(experiment: Experiment, baselines: Baselines) -> None:
