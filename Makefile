@@ -82,6 +82,10 @@ bench: $(BENCH) ## Measure the engines beside the notebook's loop, PyTorch and J
 agreement: $(STAMP) ## Compare the accuracy that both engines reach on MNIST, from the same starts
 	$(BIN)/python -m benchmarks.engine_agreement $(ARGS)
 
+.PHONY: calibrate
+calibrate: $(STAMP) ## Measure the regression gate's false alarms and power on thousands of comparisons: half an hour
+	$(BIN)/python -m benchmarks.gate_calibration $(ARGS)
+
 .PHONY: aws
 aws: $(STAMP) ## Run the experiments against a real AWS account: costs money
 	$(BIN)/pytest -m aws experiments $(ARGS)

@@ -59,6 +59,33 @@ class Pair:
     images: int
 
 
+@dataclass(frozen=True)
+class Comparison:
+    """What both tests found.
+
+    Attributes:
+        by_replicates: p-value of `permutation_test`.
+        by_images: p-value of `paired_test`.
+    """
+
+    by_replicates: float
+    by_images: float
+
+    def worse(self, false_alarms: float) -> tuple[str, ...]:
+        """Which tests call the new models worse, in words, if unchanged code may fail at this rate."""
+        found = []
+        if self.by_replicates <= PERMUTATION_SHARE * false_alarms:
+            found.append(f"replicates against replicates, p = {self.by_replicates:.2g}")
+        if self.by_images <= (1 - PERMUTATION_SHARE) * false_alarms:
+            found.append(f"image by image with the same seeds, p = {self.by_images:.2g}")
+        return tuple(found)
+
+
+def compare(baseline: NDArray[np.float64], found: NDArray[np.float64], pairs: Sequence[Pair]) -> Comparison:
+    """Both tests, of replicates as `permutation_test` takes them, and of the models of common seeds."""
+    return Comparison(permutation_test(baseline, found), paired_test(pairs))
+
+
 def permutation_test(baseline: NDArray[np.float64], found: NDArray[np.float64]) -> float:
     """P-value of the null hypothesis that both sides come from one procedure, against: ``found`` is larger.
 

@@ -117,19 +117,13 @@ class NotWorse:
         return Finding(rule=str(self), reason=reason, note=note, changes=changes, remedy=remedy)
 
     def _compare(self, known: Baseline, replicates: Replicates, changes: tuple[Change, ...]) -> Finding:
-        share = comparison.PERMUTATION_SHARE
-        by_replicates = comparison.permutation_test(_badness(known.replicates), _badness(replicates))
-        by_images = comparison.paired_test(_pairs(known, replicates))
-        worse = []
-        if by_replicates <= share * self.false_alarms:
-            worse.append(f"replicates against replicates, p = {by_replicates:.2g}")
-        if by_images <= (1 - share) * self.false_alarms:
-            worse.append(f"image by image with the same seeds, p = {by_images:.2g}")
+        result = comparison.compare(_badness(known.replicates), _badness(replicates), _pairs(known, replicates))
+        worse = result.worse(self.false_alarms)
         noticed = self._power(known, len(replicates))
         note = (
             f"{len(replicates)} replicates against {len(known.replicates)}: a fall of {100 * self.margin:g} points is "
             f"noticed in {100 * noticed:.1f} % of runs, unchanged code fails in at most {100 * self.false_alarms:g} % "
-            f"(p = {by_replicates:.2g} by replicates, {by_images:.2g} by images)"
+            f"(p = {result.by_replicates:.2g} by replicates, {result.by_images:.2g} by images)"
         )
         expected = "expected results no worse than the baseline's, found worse ones, beyond the noise between seeds"
         return self._say(f"{expected} ({'; '.join(worse)})" if worse else "", note=note, changes=changes)

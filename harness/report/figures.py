@@ -59,7 +59,7 @@ class Spread:
 
 
 def is_number(value: float) -> bool:
-    """Whether a figure can be averaged and drawn: neither NaN nor infinite, nor so large that sums of it are infinite."""
+    """Whether a figure can be averaged and drawn: it is neither NaN nor infinite, and neither is a sum of such."""
     return abs(value) < _LARGEST
 
 

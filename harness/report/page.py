@@ -114,6 +114,7 @@ def render(rows: Iterable[Row], *, title: str, facts: Mapping[str, str]) -> str:
     known = list(rows)
     sections = _sections(known)
     failed = [setting for section in sections for setting in section.settings if setting.verdict == "failed"]
+    failed.sort(key=lambda setting: not setting.anchor)  # first those that can be looked into
     return (
         _environment()
         .get_template("page.html")
@@ -123,7 +124,7 @@ def render(rows: Iterable[Row], *, title: str, facts: Mapping[str, str]) -> str:
             tally=Tally.of(known),
             sections=sections,
             failed=failed[:MOST_NAMED],
-            opened={setting.anchor for setting in [setting for setting in failed if setting.anchor][:MOST_OPEN]},
+            opened={setting.anchor for setting in failed[:MOST_OPEN]},
         )
     )
 

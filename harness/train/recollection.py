@@ -83,7 +83,7 @@ class Recollection:
         return key
 
     def _say_unkept(self, job: Job, reason: OpaqueError) -> None:
-        self._say_once(f"{job.trial.experiment.name}: trained anew in every run, and not kept: {reason}")
+        self._say_once(f"{job.trial.experiment.name}: what is trained is not kept for later runs: {reason}")
 
     def _say_once(self, line: str) -> None:
         if line not in self._said:

@@ -72,7 +72,7 @@ def refuse(literal: str) -> Any:
     raise AssertionError(literal)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(ROWS, max_size=4), st.integers(0, 3000))
 def test_any_board_is_reported(rows: list[Row], limit: int) -> None:
     """The page is well-formed, each line is strict JSON, and the summary keeps to its limit."""

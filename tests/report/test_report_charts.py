@@ -67,7 +67,7 @@ def test_what_is_not_a_number_leaves_a_gap() -> None:
     """The pen is lifted there; a curve without any number is not drawn, and a note says so."""
     chart = learning(((1, 0.8), (2, NAN), (3, 0.9), (4, 0.9)), ((1, NAN),))
     assert chart
-    assert [line.path.count("M") for line in chart.lines] == [2]
+    assert [re.sub(r"[\d. ]+", "", line.path) for line in chart.lines] == ["MML"]
     assert chart.note == "Not drawn, as they are no numbers: 1 replicate."
     assert learning(((1, NAN),)) is None
     assert learning() is None
@@ -121,7 +121,7 @@ def test_a_wide_hyperparameter_gets_a_logarithmic_axis() -> None:
 def test_a_grid_gets_a_line_for_each_other_setting() -> None:
     """Lines are named by what else varies, apart enough to read; what never varies is not named."""
     rows = [
-        row(0.9 + momentum / 1000 + rate / 100, learning_rate=rate, momentum=momentum, optimizer="sgd")
+        row(0.9 + momentum / 10000 + rate / 100, learning_rate=rate, momentum=momentum, optimizer="sgd")
         for rate in (0.1, 0.2)
         for momentum in (0.0, 0.5, 0.9)
     ]

@@ -142,6 +142,14 @@ def test_python_and_the_c_library_count(name: str, value: Any, monkeypatch: pyte
     assert machine() != before
 
 
+@pytest.mark.parametrize("name", ["model", "instruction_set"])
+def test_the_processor_counts(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By what it can do, and by what it is called."""
+    before = machine()
+    monkeypatch.setattr(processor, name, lambda: "another")
+    assert machine() != before
+
+
 def test_gpus_and_their_driver_count(tmp_path: Path) -> None:
     """Each model by its name, and the driver's version; where there is no driver there are none."""
     driver = tmp_path / "nvidia"

@@ -267,6 +267,25 @@ def test_what_code_tells_jax_counts(key: Callable[..., str], name: str, value: A
     assert key(engine="xla") == before[0]
 
 
+def test_where_jax_keeps_programs_does_not_count(key: Callable[..., str], tmp_path: Path) -> None:
+    """A program out of the cache is the program that was compiled."""
+    import jax
+
+    before, old = key(engine="xla"), jax.config.values["jax_compilation_cache_dir"]
+    jax.config.update("jax_compilation_cache_dir", str(tmp_path))
+    try:
+        assert key(engine="xla") == before
+    finally:
+        jax.config.update("jax_compilation_cache_dir", old)
+
+
+def test_the_engine_counts_by_its_name(key: Callable[..., str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever it is made of."""
+    monkeypatch.setattr(provenance, "versions_of", lambda _engine: {})
+    monkeypatch.setattr(provenance, "jax_settings", dict)
+    assert key(engine="xla") != key(engine="mxnet")
+
+
 def test_a_jax_that_cannot_be_asked_leaves_no_key(key: Callable[..., str], monkeypatch: pytest.MonkeyPatch) -> None:
     """Without JAX there is no telling how it computes; training says what is missing."""
     monkeypatch.setitem(sys.modules, "harness.train.xla.devices", None)
@@ -549,6 +568,7 @@ def _set(module: Any, owner: Any, name: str, value: Any) -> Any:
 
 
 FIELD = mine("held: Any = None")
+NAMED = mine("def factor(self, *_): return len(type(self).__name__)")
 LONG = np.full(2000, 0.1)
 
 UNSEEN: dict[str, tuple[str, Callable[[Any], Any], Callable[[Any], Any]]] = {
@@ -610,6 +630,16 @@ UNSEEN: dict[str, tuple[str, Callable[[Any], Any], Callable[[Any], Any]]] = {
         lambda own: own.Mine(),
         lambda own: own.Twin(),
     ),
+    "what a function was given while running": (
+        mine(CALLS, "def rate(): return rate.value"),
+        lambda own: _set(own, own.rate, "value", 0.5),
+        lambda own: _set(own, own.rate, "value", 0.6),
+    ),
+    "a class that looks at its own name": (
+        "".join(NAMED.replace("Mine", name) for name in ("Mine", "Second")),
+        lambda own: own.Mine(),
+        lambda own: own.Second(),
+    ),
     "a function for another": (
         "import math\n" + FIELD,
         lambda own: own.Mine(own.math.sin),
@@ -629,8 +659,9 @@ def test_what_is_hard_to_see_counts(load: Callable[..., Any], case: str) -> None
 
 
 def test_an_edit_counts_be_it_a_comment(load: Callable[..., Any]) -> None:
-    """The text of the file stands for whatever else it may decide."""
-    assert value_digest(load(OWN).Mine()) != value_digest(load(OWN + "# A word.\n").Mine())
+    """The text of the file stands for whatever else it may decide, also of a class without methods of its own."""
+    for text in (OWN, FIELD):
+        assert value_digest(load(text).Mine()) != value_digest(load(text + "# A word.\n").Mine())
 
 
 def test_an_edit_while_the_run_goes_on_makes_no_model_of_the_new_text(load: Callable[..., Any]) -> None:

@@ -445,7 +445,7 @@ print(found, "jax" in sys.modules or "mxnet" in sys.modules)
 
 def test_processes_share_a_store(tmp_path: Path) -> None:
     """Four that write, read and make room at once see whole entries of the right key, or none."""
-    limit, rounds = 80_000, 150  # room for three entries of 24 kB
+    limit, rounds = 80_000, 80  # room for three entries of 24 kB
     workers = [
         subprocess.Popen(
             [sys.executable, "-c", WORKER, str(tmp_path), str(seed), str(limit), str(rounds)],
