@@ -72,12 +72,8 @@ class Proposal:
         if path.exists() and path.read_text(encoding="utf-8") == self.text:
             return f"{self._name}: baseline unchanged"
         write_atomically(path, self.text.encode())
-        path.chmod(_MODE)
         return f"{self._name}: baseline written to {os.path.relpath(path)}"
 
     @property
     def _name(self) -> str:
         return f"{self.experiment}[{self.hyperparameters}]"
-
-
-_MODE = 0o644  # a file of the repository, like any other

@@ -38,14 +38,13 @@ _NAMES = 112
 """Room on the right for the names of lines."""
 
 
-def curve_chart(curves: Sequence[Points], *, title: str, y_title: str, share: bool, note: str = "") -> Chart | None:
+def curve_chart(curves: Sequence[Points], *, title: str, y_title: str, note: str = "") -> Chart | None:
     """One line per curve over epochs, with its shape at the end.
 
     Args:
         curves: epochs, counted from 1, and values.
         title: of the chart.
-        y_title: of the axis on the left.
-        share: whether the values are shares of 1; others get a logarithmic axis if they differ a lot.
+        y_title: of the axis on the left, which is logarithmic if the values differ a lot.
         note: what else to say below it.
 
     Returns:
@@ -57,7 +56,7 @@ def curve_chart(curves: Sequence[Points], *, title: str, y_title: str, share: bo
     points = [point for curve in shown for point in curve.finite]
     last = max(x for x, _ in points)
     x_scale = Scale(low=1 if last > 1 else 0.5, high=last if last > 1 else 1.5, start=LEFT + 4, end=RIGHT - 8)
-    y_scale, y_values = _upward([y for _, y in points], share=share)
+    y_scale, y_values = _upward([y for _, y in points], share=False)
     ends = [(curve, *curve.finite[-1]) for curve in shown]
     finals = [y for _, _, y in ends]
     return Chart(

@@ -12,7 +12,7 @@ from harness.report.marks import STYLES, Chart, Points
 from harness.report.tally import most_telling
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from harness.report.board import Replicate, Row
 
@@ -48,8 +48,9 @@ def legend(rows: Sequence[Row]) -> list[Legend]:
 def charts(rows: Sequence[Row], entries: Sequence[Legend]) -> list[Chart]:
     """All charts of an experiment that have something to show."""
     drawn = [
-        _learning(entries, "validation_accuracy", "Validation accuracy by epoch", "share of test images", share=True),
-        _learning(entries, "train_loss", "Training loss by epoch", "cross-entropy in nats", share=False),
+        # Errors, not accuracies: what tells good models apart is a sliver at the top of an axis from 0 to 1.
+        _learning(entries, _error, "Test error by epoch", "share of test images classified wrong"),
+        _learning(entries, _loss, "Training loss by epoch", "cross-entropy in nats"),
         *(_accuracy_by(name, rows, entries) for name in varying(rows)),
     ]
     return [chart for chart in drawn if chart]
@@ -70,10 +71,20 @@ def replicates_of(row: Row) -> list[Replicate]:
     return sorted(row.replicates.values(), key=lambda replicate: replicate.seed)
 
 
-def _learning(entries: Sequence[Legend], field: str, title: str, y_title: str, *, share: bool) -> Chart | None:
+def _error(epoch: Mapping[str, float]) -> float:
+    return 1 - epoch["validation_accuracy"]
+
+
+def _loss(epoch: Mapping[str, float]) -> float:
+    return epoch["train_loss"]
+
+
+def _learning(
+    entries: Sequence[Legend], value: Callable[[Mapping[str, float]], float], title: str, y_title: str
+) -> Chart | None:
     curves = [
         Points(
-            values=tuple((epoch["number"], epoch[field]) for epoch in replicate.history),
+            values=tuple((epoch["number"], value(epoch)) for epoch in replicate.history),
             style=entry.style,
             title=f"{entry.row.hyperparameters}, seed {replicate.seed}",
         )
@@ -82,7 +93,7 @@ def _learning(entries: Sequence[Legend], field: str, title: str, y_title: str, *
     ]
     cut = any(len(entry.row.replicates) > MOST_REPLICATES for entry in entries)
     note = f"Drawn: at most {MOST_REPLICATES} replicates of a setting." if cut else ""
-    return curve_chart(curves, title=title, y_title=y_title, share=share, note=note)
+    return curve_chart(curves, title=title, y_title=y_title, note=note)
 
 
 def _accuracy_by(name: str, rows: Sequence[Row], entries: Sequence[Legend]) -> Chart | None:

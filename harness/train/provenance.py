@@ -105,8 +105,12 @@ def check_sources(root: Path = ROOT) -> None:
         OpaqueError: names the file.
     """
     for path in _trainer_files(root):
-        status = path.stat()
-        if max(status.st_mtime, status.st_ctime) > process_start() - _TICK:
+        try:
+            status = path.stat()
+            changed = max(status.st_mtime, status.st_ctime) > process_start() - _TICK
+        except OSError:  # it was there when the run began
+            changed = True
+        if changed:
             raise OpaqueError(f"{path.relative_to(root.parent)} was changed after this run began; start it again")
 
 

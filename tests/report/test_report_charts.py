@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from harness.report.marks import Chart
 
 
-def learning(*values: tuple[tuple[float, float], ...], share: bool = True) -> Chart | None:
+def learning(*values: tuple[tuple[float, float], ...]) -> Chart | None:
     """A chart of curves."""
     points = [Points(values=curve, style=1, title=f"curve {number}") for number, curve in enumerate(values)]
-    return charts.curve_chart(points, title="Accuracy", y_title="share", share=share)
+    return charts.curve_chart(points, title="Accuracy", y_title="share")
 
 
 def drawn(*rows: Row) -> dict[str, Chart]:
@@ -75,7 +75,7 @@ def test_what_is_not_a_number_leaves_a_gap() -> None:
 
 def test_losses_far_apart_get_a_logarithmic_axis() -> None:
     """Above a factor of 20; below, and down to 0, the axis is linear."""
-    far, near, zero = (learning(((1, 2.0), (2, low)), share=False) for low in (0.02, 0.5, 0.0))
+    far, near, zero = (learning(((1, 2.0), (2, low))) for low in (0.02, 0.5, 0.0))
     assert far
     assert near
     assert zero
@@ -87,7 +87,7 @@ def test_losses_far_apart_get_a_logarithmic_axis() -> None:
 @pytest.mark.parametrize("losses", [(1e-320, 1e-300), (5e-324, 9e299), (0.0, 9e299), (1e299, 1.7e308)])
 def test_extreme_losses_are_drawn(losses: tuple[float, float]) -> None:
     """Whatever a loss is, the report is written."""
-    chart = learning(tuple(enumerate(losses, 1)), share=False)
+    chart = learning(tuple(enumerate(losses, 1)))
     assert chart
     assert all(charts.TOP - 1 <= dot.y <= charts.BOTTOM + 1 for dot in chart.dots)
 

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from PIL import Image
 from report_rows import row, trained
 
 from harness.report.board import Row
@@ -31,6 +30,8 @@ SECOND = np.array([[0.9, 0.1], [0.7, 0.3], [0.9, 0.1], [0.2, 0.8]], np.float32)
 
 def decoded(uri: str) -> NDArray[Any]:
     """The pixels of a picture in a ``data:`` URI."""
+    from PIL import Image  # here, as collecting the tests loads nothing heavy
+
     kind, _, content = uri.partition(",")
     assert kind == "data:image/png;base64"
     return np.asarray(Image.open(io.BytesIO(base64.b64decode(content, validate=True))))

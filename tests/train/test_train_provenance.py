@@ -399,9 +399,15 @@ def test_sources_that_changed_under_the_run_leave_no_key(
     while script.stat().st_ctime <= latest:
         script.write_text(script.read_text())
     os.utime(script, (0, 0))
-    monkeypatch.setattr(provenance, "process_start", lambda: latest + 0.01)
+    between = (latest + script.stat().st_ctime) / 2
+    monkeypatch.setattr(provenance, "process_start", lambda: between + provenance._TICK)
     with pytest.raises(OpaqueError, match=r"^harness/train/scores\.py was changed after this run began"):
         check_sources(root)
+    monkeypatch.setattr(provenance, "process_start", lambda: float("inf"))
+    script.unlink()
+    with pytest.raises(OpaqueError, match=r"^harness/train/scores\.py was changed after this run began"):
+        check_sources(root)
+    key()
     monkeypatch.setattr(provenance, "process_start", lambda: 0.0)
     with pytest.raises(OpaqueError, match="was changed after this run began"):
         key()
