@@ -20,6 +20,7 @@ RUN_BY = {
     "pytest -m local -k 0.1": "tests/test_readme.py",
     "pytest -m local --engine xla": "tests/test_readme.py",
     "pytest -m local --artifacts kept": "tests/plugin/test_plugin_sessions.py",
+    "pytest -m local --report report": "tests/plugin/test_plugin_telling.py",
     "pytest -m aws": "tests/plugin/test_plugin_selection.py",
     "byom serve model.tar.gz": "tests/simulator/test_simulator_cli.py",
 }

@@ -148,3 +148,29 @@ def test_importing_the_sdk_leaves_the_environment_as_it_was(no_aws: pytest.Monke
     before = {name: value for name, value in os.environ.items() if name.startswith("AWS_")}
     import_sagemaker()
     assert {name: value for name, value in os.environ.items() if name.startswith("AWS_")} == before
+
+
+def test_the_sdk_checks_a_configuration_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The schema is walked for a configuration that is new, not each time a default is looked up."""
+    import_sagemaker()
+    from sagemaker.config import config
+    from sagemaker.utils import get_sagemaker_config_value
+
+    checked: list[object] = []
+    original = config.jsonschema.validate
+    monkeypatch.setattr(config.jsonschema, "validate", lambda *given: (checked.append(given[0]), original(*given)))
+    mine = {"SchemaVersion": "1.0", "SageMaker": {"PythonSDK": {"Modules": {"Session": {"DefaultS3Bucket": "bucket"}}}}}
+    path = "SageMaker.PythonSDK.Modules.Session.DefaultS3Bucket"
+    assert [get_sagemaker_config_value(None, path, mine) for _ in range(3)] == ["bucket"] * 3
+    assert checked == [mine]
+
+
+def test_a_wrong_configuration_is_refused_each_time() -> None:
+    """Only what the schema accepted is not checked again."""
+    import_sagemaker()
+    from jsonschema.exceptions import ValidationError
+    from sagemaker.utils import get_sagemaker_config_value
+
+    for _ in range(2):
+        with pytest.raises(ValidationError):
+            get_sagemaker_config_value(None, "SageMaker", {"SchemaVersion": 3})

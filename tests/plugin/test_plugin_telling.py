@@ -13,6 +13,15 @@ from tiny_experiment import EXPERIMENT, PASSES, SETTING, Ran, run, write
 if TYPE_CHECKING:
     from pathlib import Path
 
+TIMED = """
+
+def test_is_quick(replicates, gate, reference_seconds, data):
+    from harness import TrainingTimeRatio
+
+    assert len(data.train_data) == 200
+    gate.check(replicates, TrainingTimeRatio(1e6, reference_seconds))
+"""
+
 OTHER = PASSES.replace("test_learns", "test_also_learns").replace("0.9", "1")
 
 
@@ -20,7 +29,9 @@ OTHER = PASSES.replace("test_learns", "test_also_learns").replace("0.9", "1")
 def told(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Ran:
     """Two experiments, one of which fails its gate, with everything told that can be."""
     folder = write(
-        tmp_path_factory.mktemp("told"), test_one=EXPERIMENT + SETTING + PASSES, test_two=EXPERIMENT + SETTING + OTHER
+        tmp_path_factory.mktemp("told"),
+        test_one=EXPERIMENT + SETTING + PASSES + TIMED,
+        test_two=EXPERIMENT + SETTING + OTHER,
     )
     summary = {"GITHUB_STEP_SUMMARY": str(folder / "summary.md")}
     return run(folder, "--report", "out", "--junitxml", "junit.xml", *request.param, env=summary)
@@ -33,6 +44,7 @@ def test_the_report_is_a_page_and_lines(told: Ran) -> None:
     page = (told.folder / "out" / "index.html").read_text(encoding="utf-8")
     assert "one" in page
     assert "accuracy &gt;= 1" in page
+    assert "training time ratio &lt;= 1e+06" in page
     lines = [json.loads(line) for line in (told.folder / "out" / "results.jsonl").read_text().splitlines()]
     assert {line["experiment"] for line in lines} == {"one", "two"}
 
@@ -69,7 +81,7 @@ def test_a_report_that_cannot_be_written_fails_the_session(tmp_path: Path) -> No
     """Who asked for a report and gets none must not see a green run."""
     folder = write(tmp_path / "full", test_one=EXPERIMENT + SETTING + PASSES)
     (folder / "out").write_text("a file", encoding="utf-8")
-    ran = run(folder, "--report", "out")
+    ran = run(folder, "-m", "local", "--report", "out")
     assert ran.code == 1
     assert "1 passed" in ran.output
     assert "out" in next(line for line in ran.lines if line.startswith("byom: "))

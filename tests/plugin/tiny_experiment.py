@@ -97,9 +97,8 @@ SERVES = """
 
 @pytest.mark.serving
 @pytest.mark.parametrize("content_type", ["application/json", "text/csv", "application/x-npy"])
-def test_serves(predictor, trained, experiment, content_type):
-    images = experiment.dataset.load()["test_data"]
-    np.testing.assert_allclose(predictor.predict(images, content_type), trained.probabilities, atol=1e-5)
+def test_serves(predictor, trained, data, content_type):
+    np.testing.assert_allclose(predictor.predict(data.test_data, content_type), trained.probabilities, atol=1e-5)
 """
 
 LEAVES_NOTHING = '''

@@ -392,3 +392,19 @@ def test_an_account_without_its_packages_says_what_to_install(monkeypatch: pytes
     assert str(caught.value) == (
         f"simulated account: expected {missing}, found none; install it with: pip install 'byom-harness[simulator]'"
     )
+
+
+def test_something_else_can_be_done_while_an_account_loads(session_mark: str) -> None:
+    """It is called once, before the account listens; if it fails, nothing of the account is left."""
+    seen: list[str] = []
+    account = SimulatedAccount()
+    account.start(meanwhile=lambda: seen.append(account.url))
+    account.stop()
+    assert seen == [""]
+
+    def fails() -> None:
+        raise LookupError("meanwhile")
+
+    with pytest.raises(LookupError, match="meanwhile"):
+        SimulatedAccount().start(meanwhile=fails)
+    assert wait_for(lambda: not marked(session_mark), 10)
