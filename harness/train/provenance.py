@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from harness.result import Provenance
 from harness.train.cuda_libraries import mxnet_library
-from harness.train.digests import OpaqueError, digest_of, source_files, sources_digest, value_digest, weights_digest
+from harness.train.digests import digest_of, source_files, sources_digest, weights_digest
+from harness.train.own_values import OpaqueError, value_digest
 from harness.train.processor import machine, process_start
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from harness.train.digests import OpaqueError
+from harness.train.own_values import OpaqueError
 from harness.train.provenance import check_sources, key_of
 from harness.train.store import DamagedEntryError
 

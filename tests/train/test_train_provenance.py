@@ -23,8 +23,9 @@ from harness.experiment import Experiment
 from harness.optimizer import OPTIMIZERS
 from harness.train import digests, provenance
 from harness.train.arrays import Arrays
-from harness.train.digests import OpaqueError, arrays_digest, value_digest
+from harness.train.digests import arrays_digest
 from harness.train.engine import Job
+from harness.train.own_values import OpaqueError, value_digest
 from harness.train.provenance import ROOT, SOURCES, check_sources, key_of, settings_of, trainer_source
 
 if TYPE_CHECKING:
@@ -792,7 +793,7 @@ def test_a_class_of_a_script_without_a_file_is_refused() -> None:
     """As from ``python -c`` or a notebook: nobody can tell what the next one will contain."""
     code = (
         "from dataclasses import dataclass\n"
-        "from harness.train.digests import OpaqueError, value_digest\n"
+        "from harness.train.own_values import OpaqueError, value_digest\n"
         "@dataclass\nclass Mine:\n    rate: float = 0.5\n\n"
         "try: value_digest(Mine())\nexcept OpaqueError as error: print(error)"
     )
@@ -820,7 +821,7 @@ def test_another_process_finds_the_same_digest(tmp_path: Path) -> None:
     """Neither addresses nor the order of a set, which changes from run to run, have a part in it."""
     text = mine("held: Any = frozenset('abcdef')\n" + CALLS, "def rate(): return {'a', 'b', 'c'} and 0.5")
     (tmp_path / "own.py").write_text(text)
-    code = "import own; from harness.train.digests import value_digest; print(value_digest(own.Mine()), hash('a'))"
+    code = "import own; from harness.train.own_values import value_digest; print(value_digest(own.Mine()), hash('a'))"
     said = {
         subprocess.run(
             [sys.executable, "-c", code],
