@@ -1,9 +1,9 @@
 """What a value of a class of the user's own does, as a digest: its state, and all code that it runs.
 
-A schedule or an initializer may be the user's own. A model that was trained with it may be taken from the cache only if
-that value would do the same today. What it does follows from what it holds, and from its code as it was loaded: its
-methods, closures, the functions and constants they refer to, in whatever file. Where something may change unseen (a clock, a
-file, a module that is not known), there is no digest, and nothing is cached.
+A schedule or an initializer may be the user's own. A model that was trained with it may be taken from the cache only
+if that value would do the same today. What it does follows from what it holds, and from its code as it was loaded:
+its methods, closures, the functions and constants they refer to, in whatever file. Where something may change unseen
+(a clock, a file, a module that is not known), there is no digest, and nothing is cached.
 """
 
 from __future__ import annotations
