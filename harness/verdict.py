@@ -55,6 +55,7 @@ class Finding:
         note: what else it has to tell, passed or not, such as ``identical to the baseline``.
         changes: what it measured against a baseline.
         remedy: the command, or the edit, that would accept the state as it is; "" if there is none.
+        floor: whether the rule holds replicates to a limit, whatever they were before; a baseline needs one.
     """
 
     rule: str
@@ -62,6 +63,7 @@ class Finding:
     note: str = ""
     changes: tuple[Change, ...] = ()
     remedy: str = ""
+    floor: bool = False
 
     @property
     def passed(self) -> bool:

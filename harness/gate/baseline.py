@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import re
 import statistics
 from dataclasses import asdict, dataclass
@@ -34,6 +35,7 @@ SYMBOLS = "0123456789abcdefghijklmnopqrstuvwxyz"
 WRONG = "x"
 
 _ROUNDING = 1e-12
+_UNFIT = (ArithmeticError, AttributeError, LookupError, MemoryError, RecursionError, TypeError, ValueError)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +86,7 @@ class Baseline:
         provenance = first.provenance
         return cls(
             experiment=first.trial.experiment.name,
-            hyperparameters=str(first.trial.hyperparameters),
+            hyperparameters=_setting(first.trial),
             engine=first.engine,
             replicates=tuple(
                 Accepted(
@@ -136,7 +138,15 @@ class Baseline:
             wrong = {int(index): answers for index, answers in facts.pop("wrong").items()}
             found = cls(**facts, replicates=replicates, wrong=wrong)
             found._check(text)
-        except (ValueError, TypeError, KeyError, AttributeError, IndexError, ZeroDivisionError) as error:
+        except (
+            ArithmeticError,
+            AttributeError,
+            LookupError,
+            MemoryError,
+            RecursionError,
+            TypeError,
+            ValueError,
+        ) as error:
             raise GateError(
                 f"baseline {name}: expected a file as --update-baselines writes it, found one that was edited "
                 f"or merged ({type(error).__name__}: {error}); restore it from git, or write it anew"
@@ -144,15 +154,35 @@ class Baseline:
         return found
 
     def _check(self, text: str) -> None:
-        """Refuse a text whose accuracies are not those of its answers, or that `to_text` would write otherwise."""
-        agree = all(abs(self.right[each.seed].mean() - each.accuracy) < _ROUNDING for each in self.replicates)
+        """Refuse facts of other types, that do not agree, or that `to_text` would write otherwise."""
+        words = (self.experiment, self.hyperparameters, self.engine, self.graph, self.train_data, self.test_data)
+        seeds = [each.seed for each in self.replicates]
+        figures = [figure for each in self.replicates for figure in (each.accuracy, each.loss)]
+        sound = (
+            all(isinstance(word, str) for word in (*words, *(each.weights for each in self.replicates)))
+            and isinstance(self.settings, dict)
+            and isinstance(self.versions, dict)
+            and all(type(number) is int for number in (self.images, *seeds))
+            and 0 < len(seeds) == len(set(seeds))
+            and all(isinstance(figure, float | int) and math.isfinite(figure) for figure in figures)
+            and all(0 <= index < self.images for index in self.wrong)
+        )
+        if not sound:
+            raise ValueError("a fact is missing, double, or of another kind")
+        agree = all(
+            abs(self._accuracy(number) - each.accuracy) < _ROUNDING for number, each in enumerate(self.replicates)
+        )
         if self.to_text() != text or not agree:
             raise ValueError("its lines do not agree with one another")
+
+    def _accuracy(self, number: int) -> float:
+        """Of the replicate of that place, by the answers."""
+        return 1 - sum(answers[number] != RIGHT for answers in self.wrong.values()) / self.images
 
 
 def file_name(trial: Trial) -> str:
     """Where the baseline of a trial's setting lies, within the folder of all baselines."""
-    setting = str(trial.hyperparameters)
+    setting = _setting(trial)
     safe = re.sub(r"[^A-Za-z0-9=.,_+-]", "_", setting)[:100]
     if safe != setting or safe.startswith("."):
         safe += "-" + hashlib.sha256(setting.encode()).hexdigest()[:8]
@@ -172,7 +202,20 @@ def read(folder: Path, trial: Trial) -> Baseline | None:
         return None
     except (OSError, ValueError) as error:
         raise GateError(f"baseline {path}: expected a text file that can be read, found: {error}") from error
-    return Baseline.from_text(text, str(path))
+    found = Baseline.from_text(text, str(path))
+    expected, named = (trial.experiment.name, _setting(trial)), (found.experiment, found.hyperparameters)
+    if named != expected:
+        raise GateError(
+            f"baseline {path}: expected that of {expected[0]}[{expected[1]}], found that of {named[0]}[{named[1]}]; "
+            f"give it back its name, or write it anew"
+        )
+    return found
+
+
+def _setting(trial: Trial) -> str:
+    """The setting in words, in an order of its own: equal settings have one baseline."""
+    values = sorted(trial.hyperparameters.items())
+    return ",".join(f"{name}={value}" for name, value in values) or str(trial.hyperparameters)
 
 
 def _wrong(replicates: Replicates) -> dict[int, str]:

@@ -41,6 +41,8 @@ PERMUTATION_SHARE = 0.8
 MOST_ALLOCATIONS = 50_000
 """So many are counted one by one; of more, as many are drawn."""
 
+LEAST_PAIRS = 5
+
 _TIE = 1e-9  # differences of means that are equal but for the order of their sums
 
 
@@ -114,9 +116,10 @@ def least_p_value(baseline: int, found: int) -> float:
 def paired_test(pairs: Sequence[Pair]) -> float:
     """P-value of the null hypothesis that neither model of a seed tends to be better, against: the new one is worse.
 
-    Fewer than two pairs give 1.
+    Fewer than five pairs give 1: where seeds either fare well or fail, three that fail alike are no rarity, and
+    Student's t takes them for a proof.
     """
-    if len(pairs) < 2:  # noqa: PLR2004 - nothing to estimate a variance from
+    if len(pairs) < LEAST_PAIRS:
         return 1.0
     from scipy import stats
 
@@ -152,7 +155,8 @@ def paired_interval(pairs: Sequence[Pair], confidence: float) -> tuple[float, fl
 def power(fall: float, deviation: float, *, baseline: int, found: int, false_alarms: float) -> float:
     """How often `permutation_test` notices a fall of the mean accuracy, by the noncentral t-distribution.
 
-    A low estimate: it has accuracy alone to go by, and half of the test's rate, as if loss saw nothing.
+    With accuracy alone, and half of the test's rate, as if loss saw nothing. It is as good as the deviation, which is
+    an estimate of its own.
 
     Args:
         fall: the true fall, a share of 1.

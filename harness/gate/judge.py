@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from harness.artifact import Artifact
 from harness.errors import DeclarationError, GateError
 from harness.result import Replicates
 from harness.verdict import Finding, Verdict
@@ -11,7 +12,6 @@ from harness.verdict import Finding, Verdict
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from harness.artifact import Artifact
     from harness.gate.rules import Rule
     from harness.result import Epoch
 
@@ -20,12 +20,21 @@ def judge(subject: Replicates | Artifact, rules: Sequence[Rule[Any]]) -> Verdict
     """Ask every rule, and collect what all of them found.
 
     Raises:
-        DeclarationError: no rule was given, or not every replicate: such a gate would let pass what it never saw.
+        DeclarationError: no rule was given, or not every replicate: such a gate would let pass what it never saw. Or
+            what was given is no rule, or nothing that rules judge.
     """
     if isinstance(subject, Replicates):
         _check_complete(subject)
+    elif not isinstance(subject, Artifact):
+        raise DeclarationError(
+            f"gate: expected the fixture replicates, or artifact, found {type(subject).__name__}; "
+            f"a single model says nothing of the noise between seeds"
+        )
     if not rules:
         raise DeclarationError("gate: expected at least one rule, found none; for instance AccuracyFloor(0.95)")
+    for rule in rules:
+        if isinstance(rule, type) or not callable(getattr(rule, "reason", None)):
+            raise DeclarationError(f"gate: expected rules such as AccuracyFloor(0.95), found {rule!r}")
     return Verdict(tuple(_finding(rule, subject) for rule in rules))
 
 
@@ -42,12 +51,20 @@ def refusal(title: str, subject: Replicates | Artifact, verdict: Verdict) -> Gat
 
 
 def _finding(rule: Rule[Any], subject: object) -> Finding:
-    if hasattr(rule, "finding"):
-        told: Finding = rule.finding(subject)
-        return told
-    reason = rule.reason(subject)
+    """What a rule says; one that fails instead has not let anything pass, and keeps no other from being heard."""
+    try:
+        if hasattr(rule, "finding"):
+            told: Finding = rule.finding(subject)
+            return told
+        reason = rule.reason(subject) or ""
+    except Exception as error:  # noqa: BLE001 - a rule may be the user's own
+        what = "replicates" if isinstance(subject, Replicates) else "an artifact"
+        reason = (
+            f"expected a reason or nothing from {type(rule).__name__} for {what}, found {type(error).__name__}: {error}"
+        )
+        return Finding(rule=str(rule), reason=reason, floor=isinstance(subject, Replicates))
     remedy = f"To accept this all the same: change the limit of {type(rule).__name__} in the test." if reason else ""
-    return Finding(rule=str(rule), reason=reason or "", remedy=remedy)
+    return Finding(rule=str(rule), reason=reason, remedy=remedy, floor=isinstance(subject, Replicates))
 
 
 def _check_complete(replicates: Replicates) -> None:

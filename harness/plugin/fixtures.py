@@ -87,9 +87,8 @@ def baseline(request: pytest.FixtureRequest) -> Baselines:
     from harness.gate.regression import Baselines
 
     updating = HarnessSession.of(request.config).updates_baselines
-    module = os.path.relpath(request.path, request.config.invocation_params.dir)
-    command = f"pytest -m local {shlex.quote(module)} --update-baselines"
-    return Baselines(folder=request.path.parent / BASELINES, updating=updating, command=command)
+    command = ["pytest", *_what_decides(request.config), "-m", "local", _typed(request), "--update-baselines"]
+    return Baselines(folder=request.path.parent / BASELINES, updating=updating, command=shlex.join(command))
 
 
 @pytest.fixture(scope="session")
@@ -218,6 +217,22 @@ def _train(
     replicates = Replicates(models)
     session.trained(replicates)
     return replicates
+
+
+def _typed(request: pytest.FixtureRequest) -> str:
+    """A test's module, as one types it where this run was started."""
+    return os.path.relpath(request.path, request.config.invocation_params.dir)
+
+
+def _what_decides(config: pytest.Config) -> list[str]:
+    """The options of this run that decide what is trained, or how it is configured."""
+    given = {
+        "-c": config.getoption("inifilename"),
+        "--rootdir": config.getoption("rootdir"),
+        "--engine": config.getoption("--engine"),
+        "--gpus": config.getoption("--gpus"),
+    }
+    return [word for name, value in given.items() if value is not None for word in (name, str(value))]
 
 
 def _live_cloud(request: pytest.FixtureRequest) -> Cloud:

@@ -153,9 +153,8 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     properties.note_trials(item)
     values = getattr(item, "funcargs", {})
     experiment, setting = values.get("experiment"), values.get("hyperparameters")
-    models = [values.get("trained"), *(values.get("replicates") or ())]
-    for trial in (getattr(model, "trial", None) for model in models):
-        if trial is None or experiment is None or setting is None:
+    for trial in properties.models_of(item):
+        if experiment is None or setting is None:
             continue
         declared = HarnessSession.of(item.config).as_run(experiment), setting
         if (trial.experiment, trial.hyperparameters) != declared:
@@ -173,6 +172,8 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     report = yield
     from harness.errors import HarnessError
 
+    if report.failed:
+        HarnessSession.of(item.config).spoil(item)
     if (
         call.excinfo is not None
         and isinstance(call.excinfo.value, HarnessError)
@@ -209,6 +210,8 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     if output is not None:
         output[NAME] = state.to_plain()
         return
+    if session.shouldstop or session.shouldfail or session.exitstatus == pytest.ExitCode.INTERRUPTED:
+        state.incomplete = "the run was stopped before its end"
     state.told = list(telling.tell(state, session.config))
     if not all(well for _, well in state.told) and session.exitstatus == pytest.ExitCode.OK:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
@@ -221,6 +224,8 @@ def pytest_testnodedown(node: Any, error: object) -> None:
     state, sent = HarnessSession.of(node.config), getattr(node, "workeroutput", {}).get(NAME)
     if sent:
         state.absorb(sent)
+    else:
+        state.incomplete = "a worker ended without telling what it saw"
 
 
 def _gpus(config: pytest.Config) -> int | None:

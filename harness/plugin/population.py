@@ -63,6 +63,12 @@ def marked_to_run(item: pytest.Item) -> bool:
     return skip is None and (xfail is None or xfail.run or item.config.getoption("runxfail"))
 
 
+def uses(item: pytest.Item, name: str) -> bool:
+    """Whether a test uses the harness's fixture of that name, by an argument of its own or of a fixture's."""
+    used = _definitions(item, getattr(getattr(item, "_fixtureinfo", None), "initialnames", ()))
+    return any(each.argname == name and getattr(each.func, "__module__", "") == OURS for each in used)
+
+
 @dataclass(frozen=True)
 class _Source:
     """A fixture as one test gets it: its definition, and the parameters that it and what it stands on are given."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from harness.plugin import distribution
+from harness.plugin import distribution, properties
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -40,6 +40,9 @@ class HarnessSession:
         refusal: why no live account could be had, or "".
         versions: package to version, of what computed.
         proposals: results that want to become baselines.
+        spoiled: experiment and setting to a test of it that failed.
+        clashes: names that two workers have seen of two different experiments.
+        incomplete: why not all that was selected has been seen; "" if it has.
         told: what was written at the end, in words, and whether it could be.
     """
 
@@ -55,7 +58,11 @@ class HarnessSession:
         self.refusal = ""
         self.versions: dict[str, str] = {}
         self.proposals: list[Proposal] = []
+        self.incomplete = ""
         self.told: list[tuple[str, bool]] = []
+        self.spoiled: dict[tuple[str, str], str] = {}
+        self.clashes: list[str] = []
+        self._identities: dict[str, str] = {}
         self._artifacts: dict[str, Row] = {}
         self._experiments: dict[str, Experiment] = {}
         # Asked now, while pytest is configured: later its capturing stands between us and the terminal.
@@ -111,13 +118,18 @@ class HarnessSession:
         return experiment
 
     def _compares_with_baseline(self) -> bool:
-        """Whether a test of the module whose turn it is uses the fixture ``baseline``."""
-        if self._item is None:
-            return False
-        module = self._item.path
-        return any(
-            item.path == module and "baseline" in getattr(item, "fixturenames", ()) for item in self._item.session.items
+        """Whether a test of the module whose turn it is uses our fixture ``baseline``, and none of its own."""
+        from harness.plugin.population import uses
+
+        item = self._item
+        return item is not None and any(
+            other.path == item.path and uses(other, "baseline") for other in item.session.items
         )
+
+    def spoil(self, item: pytest.Item) -> None:
+        """Note that a test has failed: what it used is not to be accepted."""
+        for trial in properties.models_of(item):
+            self.spoiled.setdefault((trial.experiment.name, str(trial.hyperparameters)), f"{item.nodeid} failed")
 
     @cached_property
     def missing_accelerator(self) -> str:
@@ -153,7 +165,8 @@ class HarnessSession:
         """
         experiment = self.as_run(experiment)
         known = self._experiments.setdefault(experiment.name, experiment)
-        if _identity(known) != _identity(experiment):
+        self._identities[experiment.name] = repr(self._identity(experiment))
+        if self._identity(known) != self._identity(experiment):
             from harness.errors import DeclarationError
 
             raise DeclarationError(
@@ -195,7 +208,7 @@ class HarnessSession:
         else:
             trial = subject[0].trial
             row = self.row(trial.experiment, trial.hyperparameters)
-            proposal = Proposal.of(subject, rules) if self.updates_baselines else None
+            proposal = Proposal.of(subject, rules, self._replicates) if self.updates_baselines else None
             self.proposals += [proposal] if proposal else []
         if row is not None:
             row.found(verdict.findings)
@@ -205,6 +218,16 @@ class HarnessSession:
         """A new name for AWS resources, at most 63 characters: what, which run, which of its deployments."""
         return f"byom-{experiment.name}-{self.run_id}-{next(self._numbers)}"
 
+    def _identity(self, experiment: Experiment) -> dict[str, object]:
+        """What makes two experiments the same, were they made twice by a fixture; a data set counts by its name.
+
+        Seeds do not count where baselines are written: modules that compare train more of them.
+        """
+        values = {field.name: getattr(experiment, field.name) for field in dataclasses.fields(experiment)}
+        if self.updates_baselines:
+            del values["seeds"]
+        return values | {"dataset": experiment.dataset.name}
+
     def to_plain(self) -> dict[str, Any]:
         """Plain values, for a worker of pytest-xdist to send."""
         return {
@@ -212,6 +235,8 @@ class HarnessSession:
             "refusal": self.refusal,
             "versions": self.versions,
             "proposals": [dataclasses.asdict(proposal) for proposal in self.proposals],
+            "spoiled": [[*setting, reason] for setting, reason in self.spoiled.items()],
+            "identities": self._identities,
         }
 
     def absorb(self, sent: Mapping[str, Any]) -> None:
@@ -222,6 +247,10 @@ class HarnessSession:
         self.refusal = self.refusal or sent["refusal"]
         self.versions |= sent["versions"]
         self.proposals += [Proposal(**proposal) for proposal in sent["proposals"]]
+        self.spoiled |= {(experiment, setting): reason for experiment, setting, reason in sent["spoiled"]}
+        for name, identity in sent["identities"].items():
+            if self._identities.setdefault(name, identity) != identity:
+                self.clashes.append(name)
 
     def say(self, line: str) -> None:
         """Tell what takes a while, where somebody reads along."""
@@ -255,9 +284,3 @@ class HarnessSession:
                 reporter.ensure_newline()
                 reporter.flush()
             yield
-
-
-def _identity(experiment: Experiment) -> dict[str, object]:
-    """What makes two experiments the same, were they made twice by a fixture; a data set counts by its name."""
-    values = {field.name: getattr(experiment, field.name) for field in dataclasses.fields(experiment)}
-    return values | {"dataset": experiment.dataset.name}

@@ -31,9 +31,11 @@ def check_options(config: pytest.Config) -> None:
     """Refuse now what could not be told at the end.
 
     Raises:
-        UsageError: ``--mlflow-uri`` is no URI, or MLflow is not installed.
+        UsageError: ``--report`` is a file, ``--mlflow-uri`` no URI, or MLflow is not installed.
     """
-    uri = config.getoption("--mlflow-uri")
+    report, uri = config.getoption("--report"), config.getoption("--mlflow-uri")
+    if report and Path(report).exists() and not Path(report).is_dir():
+        raise pytest.UsageError(f"--report: expected a folder to write into, found the file {report}; name another")
     if uri is None:
         return
     from harness.errors import HarnessError
@@ -50,32 +52,58 @@ def tell(session: HarnessSession, config: pytest.Config) -> Iterator[tuple[str, 
     """Write everything that was asked for; a line for each thing, and whether it went well."""
     from harness.errors import HarnessError
 
+    if config.option.collectonly:
+        return
     for step in _steps(session, config):
         try:
             yield step(), True
         except HarnessError as error:
             yield str(error), False
+        except Exception as error:  # noqa: BLE001 - what one step does not foresee must not cost the others
+            yield f"{type(error).__name__}: {error}", False
 
 
 def _steps(session: HarnessSession, config: pytest.Config) -> Iterator[Callable[[], str]]:
+    for name in dict.fromkeys(session.clashes):
+        yield partial(_clash, name)
     for proposal in session.proposals:
         yield partial(_accept, session, proposal)
     if session.updates_baselines and not session.proposals:
-        yield lambda: "--update-baselines: nothing to write, as no test that ran compares with a baseline"
+        yield _nothing_to_accept
+    seen = bool(session.board.rows())
     if config.getoption("--report"):
-        yield partial(_report, session, config)
-    if os.environ.get("GITHUB_STEP_SUMMARY") and session.board.rows():
+        yield partial(_report, session, config) if seen else _nothing_to_report
+    if os.environ.get("GITHUB_STEP_SUMMARY") and seen:
         yield partial(_summarize, session, Path(os.environ["GITHUB_STEP_SUMMARY"]))
-    if config.getoption("--mlflow-uri") and session.board.rows():
+    if config.getoption("--mlflow-uri") and seen:
         yield partial(_track, session, config)
+
+
+def _clash(name: str) -> str:
+    from harness.errors import DeclarationError
+
+    raise DeclarationError(f"experiment {name}: expected a name of its own, found two different experiments called so")
+
+
+def _nothing_to_report() -> str:
+    return "no report written, as no test used a trained model"
+
+
+def _nothing_to_accept() -> str:
+    from harness.errors import HarnessError
+
+    raise HarnessError("--update-baselines: nothing written, as no test that ran compares with a baseline")
 
 
 def _accept(session: HarnessSession, proposal: Proposal) -> str:
     from harness.errors import HarnessError
 
-    row = session.board.row(proposal.experiment, proposal.hyperparameters)
+    setting = proposal.experiment, proposal.hyperparameters
+    spoiled = session.incomplete or session.spoiled.get(setting, "")
+    if proposal.experiment in session.clashes:
+        spoiled = "two different experiments have its name"
     try:
-        return proposal.accept(row.findings)
+        return proposal.accept(session.board.row(*setting).findings, spoiled)
     except OSError as error:
         raise HarnessError(f"baseline {proposal.path}: cannot be written: {error}; the old one is untouched") from error
 

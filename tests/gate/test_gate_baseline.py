@@ -84,6 +84,14 @@ def test_many_classes_keep_right_and_wrong(experiment: Experiment) -> None:
         ('"mean 0.9985', '"mean 0.9999'),
         ("{\n", "<<<<<<< HEAD\n{\n"),
         (' "images": 1000', ' "images": 0'),
+        (' "images": 1000', ' "images": 1000000000000000'),
+        (' "images": 1000', ' "images": "1000"'),
+        ('"seed": 1', '"seed": 0'),
+        ('"seed": 1', '"seed": "1"'),
+        ('"loss": 0.1,', '"loss": NaN,'),
+        ('"engine": "mxnet"', '"engine": 5'),
+        ('"3": "4."', '"-3": "4."'),
+        (' "settings": {', ' "settings": 3, "else": {'),
     ],
 )
 def test_an_edited_file_is_not_believed(text: str, old: str, new: str) -> None:
@@ -116,7 +124,8 @@ def test_other_files_are_not_baselines(content: str) -> None:
     ("values", "name"),
     [
         ({}, "tiny/defaults.json"),
-        ({"learning_rate": 0.2, "hidden": 8}, "tiny/learning_rate=0.2,hidden=8.json"),
+        ({"learning_rate": 0.2, "hidden": 8}, "tiny/hidden=8,learning_rate=0.2.json"),
+        ({"hidden": 8, "learning_rate": 0.2}, "tiny/hidden=8,learning_rate=0.2.json"),
     ],
 )
 def test_a_setting_names_its_file(experiment: Experiment, values: dict[str, Value], name: str) -> None:

@@ -64,7 +64,7 @@ def test_judge_passes_what_no_rule_refuses(experiment: Experiment) -> None:
     """No reason, no failure, no remedy."""
     verdict = judge(replicates_with(experiment, 0.9), [AccuracyFloor(0.5)])
     assert verdict.passed
-    assert verdict.findings == (Finding(rule="accuracy >= 0.5"),)
+    assert verdict.findings == (Finding(rule="accuracy >= 0.5", floor=True),)
 
 
 def test_judge_looks_at_artifacts_too() -> None:
@@ -88,6 +88,47 @@ def test_judge_refuses_some_of_the_replicates(experiment: Experiment) -> None:
     mixed = Replicates([both[0], dataclasses.replace(both[1], trial=other)])
     with pytest.raises(DeclarationError, match="every replicate of one setting"):
         judge(mixed, [AccuracyFloor(0.1)])
+
+
+class Raises(Refuses):
+    """A rule with a fault of its own."""
+
+    def reason(self, replicates: Replicates, /) -> str:
+        """Never."""
+        raise LookupError(f"{self._reason} for {len(replicates)}")
+
+
+def test_a_rule_that_fails_hides_no_other(experiment: Experiment) -> None:
+    """Its error is its reason, and the rules around it are heard."""
+    verdict = judge(replicates_with(experiment, 0.9), [AccuracyFloor(1), Raises("nobody is home"), AccuracyFloor(0.5)])
+    assert verdict.reasons[0].startswith("expected accuracy of at least 1")
+    assert verdict.reasons[1:] == (
+        "expected a reason or nothing from Raises for replicates, found LookupError: nobody is home for 1",
+    )
+
+
+def test_judge_refuses_what_rules_do_not_judge(experiment: Experiment) -> None:
+    """One model, or a list of them, says nothing of the noise between seeds; a class or a figure is no rule."""
+    replicates = replicates_with(experiment, 0.9)
+    for subject in (replicates[0], list(replicates), 0.9):
+        with pytest.raises(DeclarationError, match="gate: expected the fixture replicates, or artifact, found"):
+            judge(subject, [AccuracyFloor(0.1)])  # type: ignore[arg-type]
+    for rule in (AccuracyFloor, 0.95, "accuracy"):
+        with pytest.raises(DeclarationError, match=r"gate: expected rules such as AccuracyFloor\(0\.95\), found"):
+            judge(replicates, [rule])  # type: ignore[list-item]
+
+
+def test_an_artifact_rule_for_replicates_is_told(experiment: Experiment) -> None:
+    """The rule's own stumbling is the reason; it does not pass."""
+    verdict = judge(replicates_with(experiment, 0.9), [ArtifactCeiling(10)])
+    assert verdict.reasons[0].startswith("expected a reason or nothing from ArtifactCeiling for replicates, found")
+
+
+def test_only_limits_of_replicates_are_floors(experiment: Experiment) -> None:
+    """A small tarball is no reason to accept what was trained."""
+    packed = Artifact(Path("model.tar.gz"), "0" * 64, 1_000, ())
+    assert not judge(packed, [ArtifactCeiling(10_000)]).findings[0].floor
+    assert judge(replicates_with(experiment, 0.9), [AccuracyFloor(0.5)]).findings[0].floor
 
 
 def test_judge_refuses_a_gate_without_rules(experiment: Experiment) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from trained_models import model_with, noisy_replicates, replicates_of
 
-from harness import Experiment, NotWorse
+from harness import Experiment, Hyperparameters, NotWorse
 from harness.errors import DeclarationError
 from harness.gate.baseline import Baseline, file_name
 from harness.gate.regression import Baselines
@@ -80,12 +80,47 @@ def test_worse_is_worse_however_few_have_shown_it(experiment: Experiment, baseli
     assert finding.reason.startswith("expected results no worse than the baseline's")
 
 
+def test_identical_models_of_an_earlier_run_are_told(accepted: Replicates, baselines: Baselines) -> None:
+    """What nobody trained in this run is identical by the cache's word; the note says so."""
+    cached = replicates_of([dataclasses.replace(accepted[0], cached=True), *accepted[1:6]])
+    assert NotWorse(baselines).finding(cached).note.endswith("; 1 of 6 were trained in an earlier run")
+
+
+def test_losses_that_differ_by_rounding_are_equal(accepted: Replicates, baselines: Baselines) -> None:
+    """A ninth digit, the same for every seed, is no regression, however sure it is."""
+    models = [_with_errors(model, 0) for model in accepted[:6]]
+    nudged = [dataclasses.replace(model, loss=model.loss + 4e-9) for model in models]
+    assert NotWorse(baselines, margin=0.01).finding(replicates_of(nudged)).passed
+
+
+def test_replicates_without_noise_promise_no_more_than_their_images(experiment: Experiment, tmp_path: Path) -> None:
+    """24 models that get all of 100 images right say nothing of a fall of half an image."""
+    perfect = replicates_of([model_with(experiment, seed, images=100) for seed in ACCEPTED])
+    now = replicates_of([model_with(experiment, seed, images=100, weights="e" * 64) for seed in SEEDS])
+    baselines = written(perfect, tmp_path)
+    assert "too few" in (NotWorse(baselines).reason(now) or "")
+    assert NotWorse(baselines, margin=0.2).reason(now) is None
+
+
+def test_the_baseline_of_another_setting_is_not_compared(accepted: Replicates, baselines: Baselines) -> None:
+    """A file that was renamed or copied keeps its own name inside."""
+    setting = Hyperparameters(learning_rate=0.3)
+    trials = [dataclasses.replace(model.trial, hyperparameters=setting) for model in accepted[:6]]
+    models = zip(accepted, trials, strict=False)
+    other = replicates_of([dataclasses.replace(model, trial=trial) for model, trial in models])
+    path = baselines.folder / file_name(accepted[0].trial)
+    path.rename(path.with_name("learning_rate=0.3.json"))
+    reason = NotWorse(baselines).reason(other)
+    assert reason is not None
+    assert "expected that of tiny[learning_rate=0.3], found that of tiny[learning_rate=0.2]" in reason
+
+
 def test_other_seeds_of_the_same_code_pass(experiment: Experiment, baselines: Baselines) -> None:
     """Other draws from the same distribution pass, and the note says what would have been noticed and how often."""
     finding = NotWorse(baselines, margin=0.01).finding(noisy_replicates(experiment, SEEDS, draw=1))
     assert finding.passed, finding.reason
-    assert finding.note.startswith("6 replicates against 24: a fall of 1 points is noticed in ")
-    assert "unchanged code fails in at most 1 %" in finding.note
+    assert finding.note.startswith("6 replicates against 24: a fall of 1 points is noticed in about ")
+    assert "unchanged code fails here in at most 1 %" in finding.note
     assert [change.metric for change in finding.changes] == ["accuracy", "loss", "accuracy of the same seeds"]
 
 
@@ -94,7 +129,7 @@ def test_a_fall_of_the_mean_is_caught(experiment: Experiment, baselines: Baselin
     finding = NotWorse(baselines).finding(noisy_replicates(experiment, SEEDS, errors=40, draw=1))
     assert finding.reason.startswith("expected results no worse than the baseline's, found worse ones")
     assert "replicates against replicates, p = " in finding.reason
-    assert finding.remedy == "To accept this as the new baseline: pytest --update-baselines"
+    assert finding.remedy == "To accept the results of this module as baselines: pytest --update-baselines"
     assert finding.changes[0].worse
 
 
@@ -133,7 +168,7 @@ def test_without_a_baseline_nothing_passes(accepted: Replicates, tmp_path: Path)
     """The reason names the file that is missing, the remedy the command that writes it."""
     finding = NotWorse(Baselines(folder=tmp_path / "baselines")).finding(first(accepted, 6))
     assert finding.reason == ("expected a baseline at baselines/tiny/learning_rate=0.2.json, found none")
-    assert finding.remedy == "To accept this as the new baseline: pytest --update-baselines"
+    assert finding.remedy == "To accept the results of this module as baselines: pytest --update-baselines"
 
 
 @pytest.mark.parametrize(
@@ -242,4 +277,4 @@ def test_the_rule_wants_the_fixture(tmp_path: Path) -> None:
 
 def test_the_rule_says_its_margin(baselines: Baselines) -> None:
     """In points, for the table."""
-    assert str(NotWorse(baselines, margin=0.002)) == "not worse by 0.2 points"
+    assert str(NotWorse(baselines, margin=0.002)) == "not worse (notices 0.2 points)"

@@ -60,7 +60,7 @@ def test_the_next_run_is_identical_and_takes_its_models_from_the_cache(folder: P
     ran = run(folder)
     assert ran.code == 0, ran.output
     ran.matches("tiny: trained models from *; --retrain trains them anew")
-    assert ran.row("tiny")[4:6] == ["accuracy >= 0.9, not worse by 10 points", "cached"]
+    assert ran.row("tiny")[4:6] == ["accuracy >= 0.9, not worse (notices 10 points)", "cached"]
 
 
 def test_retraining_gives_the_same_bytes(folder: Path) -> None:
@@ -88,7 +88,7 @@ def test_without_a_baseline_the_command_that_writes_it_is_told(folder: Path) -> 
     assert ran.code == 1
     ran.matches(
         "E     - expected a baseline at baselines/tiny/learning_rate=0.2.json, found none",
-        "E     To accept this as the new baseline: pytest -m local test_tiny.py --update-baselines",
+        "E     To accept the results of this module as baselines: pytest -m local test_tiny.py --update-baselines",
     )
 
 
@@ -108,13 +108,28 @@ def test_another_engine_is_refused(folder: Path) -> None:
     """--engine xla has no baseline here, whatever it reaches."""
     ran = run(folder, "-k", "worse", "--engine", "xla")
     assert ran.code == 1
-    ran.matches("E     - expected what the baseline was made from, found something else (engine: mxnet then, xla now)")
+    ran.matches(
+        "E     - expected what the baseline was made from, found something else (engine: mxnet then, xla now)",
+        "E     To accept *: pytest --engine xla -m local test_tiny.py --update-baselines",
+    )
+
+
+def test_a_failed_test_keeps_the_old_baseline(folder: Path) -> None:
+    """What a plain assertion of the module refuses is not accepted, though every rule let it pass."""
+    with (folder / "test_tiny.py").open("a", encoding="utf-8") as module:
+        module.write("\n\ndef test_zz_is_better(replicates):\n    assert min(replicates.accuracies) > 1\n")
+    before = baseline_in(folder).read_bytes()
+    ran = run(folder, *UPDATE)
+    assert ran.code == 1
+    ran.matches("byom: tiny?learning_rate=0.2?: baseline NOT written: test_tiny.py::test_zz_is_better failed")
+    assert baseline_in(folder).read_bytes() == before
 
 
 def test_an_update_without_a_comparison_says_so(folder: Path) -> None:
     """No test uses the baseline: nothing is trained beyond the experiment's seeds, nothing is written."""
     ran = run(folder, *UPDATE, "-k", "learns")
-    ran.matches("byom: --update-baselines: nothing to write, as no test that ran compares with a baseline")
+    assert ran.code == 1
+    ran.matches("byom: --update-baselines: nothing written, as no test that ran compares with a baseline")
 
 
 def test_a_baseline_that_cannot_be_written_fails_the_session(folder: Path) -> None:

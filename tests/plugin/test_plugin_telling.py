@@ -79,12 +79,56 @@ def test_without_the_options_nothing_is_left(tmp_path: Path) -> None:
 
 def test_a_report_that_cannot_be_written_fails_the_session(tmp_path: Path) -> None:
     """Who asked for a report and gets none must not see a green run."""
-    folder = write(tmp_path / "full", test_one=EXPERIMENT + SETTING + PASSES)
-    (folder / "out").write_text("a file", encoding="utf-8")
-    ran = run(folder, "-m", "local", "--report", "out")
+    blocks = "\n\ndef test_zz_blocks():\n    Path('out').write_text('in the way')\n"
+    folder = write(tmp_path / "full", test_one=EXPERIMENT + SETTING + PASSES + blocks)
+    ran = run(folder, "-m", "not aws", "--report", "out")
     assert ran.code == 1
-    assert "1 passed" in ran.output
+    assert "2 passed" in ran.output
     assert "out" in next(line for line in ran.lines if line.startswith("byom: "))
+
+
+def test_a_file_is_no_folder_for_a_report(tmp_path: Path) -> None:
+    """``--report test_one.py`` swallows the module; it is refused before anything runs, and no file is touched."""
+    ran = run(write(tmp_path / "slip", test_one="def test_one(): ..."), "--report", "test_one.py")
+    assert ran.code == 4
+    assert "--report: expected a folder to write into, found the file test_one.py" in ran.output
+
+
+@pytest.mark.parametrize("arguments", [("--collect-only", "-q"), ("-k", "nothing"), ("-m", "local", "nowhere")])
+def test_a_run_without_models_keeps_the_last_report(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    """Nothing trained, nothing to tell: an older report is not emptied."""
+    folder = write(tmp_path / "kept", test_one="def test_one(): ...")
+    (folder / "out").mkdir()
+    (folder / "out" / "results.jsonl").write_text("before", encoding="utf-8")
+    run(folder, *arguments, "--report", "out")
+    assert (folder / "out" / "results.jsonl").read_text(encoding="utf-8") == "before"
+
+
+def test_fixtures_of_other_projects_are_left_alone(tmp_path: Path) -> None:
+    """A project may call its own things replicates, trained or baseline: they reach its tests as they are."""
+    own = """
+import pytest
+
+
+@pytest.fixture
+def replicates():
+    return iter([1, 2])
+
+
+@pytest.fixture
+def trained():
+    return 3
+
+
+@pytest.fixture
+def baseline():
+    return 0.5
+
+
+def test_own(replicates, trained, baseline):
+    assert (list(replicates), trained, baseline) == ([1, 2], 3, 0.5)
+"""
+    assert run(write(tmp_path / "own", test_own=own)).code == 0
 
 
 def test_a_path_is_no_tracking_uri(tmp_path: Path) -> None:
