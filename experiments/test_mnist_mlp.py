@@ -50,8 +50,8 @@ def test_packs(artifact, gate):
 @pytest.mark.serving
 @pytest.mark.parametrize("content_type", ["application/json", "text/csv", "application/x-npy"])
 def test_serves(predictor, trained, data, content_type):
-    served = predictor.predict(data.test_data[:1000], content_type)
-    np.testing.assert_allclose(served, trained.probabilities[:1000], atol=1e-5)
+    served = predictor.predict(data.test_data[:500], content_type)
+    np.testing.assert_allclose(served, trained.probabilities[:500], atol=1e-5)
 
 
 @pytest.mark.serving

@@ -273,7 +273,7 @@ def test_sweep_trains_each_trial_once(sweep: Path) -> None:
 
 def test_what_is_not_selected_is_not_trained(sweep: Path) -> None:
     """With ``-k`` choosing one test of one setting that needs one replicate, one trial is trained."""
-    ran = run(sweep, "-k", "first and 0.1")
+    ran = run(sweep, "-k", "first and 0.1", "--retrain")
     assert ran.code == 0, ran.output
     assert re.findall(r"^(sweep\[.*\]) epoch 3/3", ran.output, re.MULTILINE) == ["sweep[learning_rate=0.1,seed=0]"]
     [row] = ran.rows("sweep")
@@ -282,7 +282,7 @@ def test_what_is_not_selected_is_not_trained(sweep: Path) -> None:
 
 def test_two_workers_give_one_table(sweep: Path) -> None:
     """Under pytest-xdist the controller shows the rows of all workers, each setting once."""
-    ran = run(sweep, "-n", "2")
+    ran = run(sweep, "-n", "2", "--retrain")
     assert ran.code == 0, ran.output
     assert len(re.findall("^=+ experiments =+$", ran.output, re.MULTILINE)) == 1
     rows = {row[1]: row for row in ran.rows("sweep")}

@@ -49,7 +49,7 @@ def calls(folder: Path, *arguments: str) -> tuple[Ran, list[list[str]]]:
     """``pytest ARGUMENTS``, and the trials of each call of the engine."""
     record = folder / "calls.txt"
     record.unlink(missing_ok=True)
-    ran = run(folder, *arguments)
+    ran = run(folder, *arguments, "--retrain")  # as sessions share a folder, and its cache
     return ran, [line.split(";") for line in record.read_text(encoding="utf-8").splitlines()]
 
 
