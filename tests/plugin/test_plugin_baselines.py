@@ -125,6 +125,39 @@ def test_a_failed_test_keeps_the_old_baseline(folder: Path) -> None:
     assert baseline_in(folder).read_bytes() == before
 
 
+def test_a_run_that_was_cut_short_keeps_the_old_baseline(folder: Path) -> None:
+    """With ``-x`` the floors behind a failed test are never heard: nothing is accepted, however well it began."""
+    module = folder / "test_tiny.py"
+    text = module.read_text(encoding="utf-8")
+    module.write_text(text + "\n\ndef test_zz_fails():\n    assert False\n", encoding="utf-8")
+    before = baseline_in(folder).read_bytes()
+    ran = run(folder, *UPDATE, "-x")
+    assert ran.code == 1
+    ran.matches("byom: tiny?learning_rate=0.2?: baseline NOT written: the run was stopped before its end")
+    assert baseline_in(folder).read_bytes() == before
+
+
+def test_a_worker_that_dies_keeps_the_old_baseline(folder: Path) -> None:
+    """What it had seen of the floors is lost with it."""
+    module = folder / "test_tiny.py"
+    text = module.read_text(encoding="utf-8")
+    module.write_text(text + "\n\ndef test_zz_dies():\n    __import__('os')._exit(3)\n", encoding="utf-8")
+    ran = run(folder, *UPDATE, "-n", "1")
+    assert ran.code == 1
+    assert "baseline written" not in ran.output
+    assert "baseline unchanged" not in ran.output
+
+
+def test_two_experiments_of_one_name_accept_nothing(tmp_path: Path) -> None:
+    """Under -n two workers meet them apart from each other; the controller hears of both, and refuses."""
+    named = MODULE.replace('name=__name__.removeprefix("test_").replace("_", "-")', 'name="same"')
+    folder = write(tmp_path / "clash", test_one=named, test_two=named.replace("epochs=3", "epochs=4"))
+    ran = run(folder, *UPDATE, "-n", "2", "--dist", "loadfile")
+    assert ran.code == 1
+    assert "two different experiments" in ran.output
+    assert not (folder / "baselines").exists()
+
+
 def test_an_update_without_a_comparison_says_so(folder: Path) -> None:
     """No test uses the baseline: nothing is trained beyond the experiment's seeds, nothing is written."""
     ran = run(folder, *UPDATE, "-k", "learns")
