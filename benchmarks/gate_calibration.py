@@ -25,7 +25,7 @@ import numpy as np
 
 from harness import Experiment, Hyperparameters, Xavier, arrays, mnist
 from harness.errors import TrainingError
-from harness.gate.comparison import Pair, compare
+from harness.gate.comparison import Pair, badness, compare
 from harness.train.arrays import Arrays
 from harness.train.entry_point import build_job
 from harness.train.mxnet_engine import MXNetEngine
@@ -159,7 +159,8 @@ def is_worse(baseline: Models, new: Models) -> bool:
         Pair(lost=int((before & ~now).sum()), gained=int((now & ~before).sum()), images=len(now))
         for before, now in zip(baseline.right, new.right, strict=False)
     ]
-    return bool(compare(_badness(baseline), _badness(new), pairs).worse(FALSE_ALARMS))
+    sides = [badness(models.accuracy, models.loss) for models in (baseline, new)]
+    return bool(compare(*sides, pairs).worse(FALSE_ALARMS))
 
 
 def mnist_experiment(seeds: range) -> Experiment:
@@ -296,10 +297,6 @@ def _scale(pool: Models, odds: NDArray[np.float64]) -> float:
     by_chance = float((share * (1 - share)).sum()) / len(odds) ** 2
     by_shift = float((share * (1 - share)).mean())  # how much accuracy moves for a unit of log odds
     return float(np.sqrt(max(pool.accuracy.var(ddof=1) - by_chance, 0))) / by_shift
-
-
-def _badness(models: Models) -> NDArray[np.float64]:
-    return np.stack([-models.accuracy, models.loss], axis=1)
 
 
 if __name__ == "__main__":

@@ -83,6 +83,14 @@ class Comparison:
         return tuple(found)
 
 
+def badness(accuracies: Sequence[float], losses: Sequence[float]) -> NDArray[np.float64]:
+    """(replicates, 2): the metrics that are compared, larger is worse.
+
+    Losses count to a ten-thousandth of a nat: what is less is rounding, of a file's or of another processor's.
+    """
+    return np.stack([-np.asarray(accuracies), np.round(losses, 4)], axis=1)
+
+
 def compare(baseline: NDArray[np.float64], found: NDArray[np.float64], pairs: Sequence[Pair]) -> Comparison:
     """Both tests, of replicates as `permutation_test` takes them, and of the models of common seeds."""
     return Comparison(permutation_test(baseline, found), paired_test(pairs))

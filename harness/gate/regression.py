@@ -7,8 +7,6 @@ import statistics
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from harness.errors import DeclarationError, GateError
 from harness.gate import comparison
 from harness.gate.baseline import Baseline, file_name, read
@@ -16,9 +14,10 @@ from harness.gate.comparison import Pair
 from harness.verdict import Change, Finding
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
+    import numpy as np
     from numpy.typing import NDArray
 
     from harness.gate.baseline import Accepted
@@ -201,12 +200,8 @@ def _pairs(known: Baseline, replicates: Iterable[TrainedModel]) -> list[Pair]:
     return found
 
 
-def _badness(models: Iterable[Accepted | TrainedModel]) -> NDArray[np.float64]:
-    """(replicates, 2): what the comparison looks at, larger is worse.
-
-    Losses count to a ten-thousandth of a nat: what is less is rounding, of this file's or of another processor's.
-    """
-    return np.array([(-model.accuracy, round(model.loss, 4)) for model in models])
+def _badness(models: Sequence[Accepted | TrainedModel]) -> NDArray[np.float64]:
+    return comparison.badness([model.accuracy for model in models], [model.loss for model in models])
 
 
 def _deviation(known: Baseline) -> float:

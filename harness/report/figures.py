@@ -73,7 +73,7 @@ def losses(row: Row) -> Spread:
     return Spread.of(replicate.loss for replicate in row.replicates.values())
 
 
-def training(row: Row) -> str:
+def training(row: Row, unit: str = " s") -> str:
     """Seconds of training, and how many of the models were trained in an earlier run."""
     replicates = row.replicates.values()
     if not replicates:
@@ -82,7 +82,7 @@ def training(row: Row) -> str:
     cached = len(replicates) - len(fresh)
     if not fresh:
         return "cached"
-    return f"{sum(fresh):,.1f} s" + (f", {cached} cached" if cached else "")
+    return f"{sum(fresh):,.1f}{unit}" + (f", {cached} cached" if cached else "")
 
 
 def decimal(value: float) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import statistics
 from typing import TYPE_CHECKING
 
+from harness.report.figures import training
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -41,7 +43,7 @@ def _cells(row: Row) -> tuple[str, ...]:
         row.engine or "-",
         _accuracies(row) or "-",
         _limits(row) or "-",
-        _training(row) or "-",
+        training(row, unit="") if row.replicates else "-",
         row.artifact.digest if row.artifact else "-",
         "; ".join(f"{endpoint.kind}: {endpoint.state}" for endpoint in row.endpoints.values()) or "-",
     )
@@ -65,13 +67,3 @@ def _limits(row: Row) -> str:
     if len(verdicts) > MOST_RULES:
         passed = [f"{len(passed)} {'others' if failed else 'rules'} passed"] if passed else []
     return ", ".join([*failed, *passed])
-
-
-def _training(row: Row) -> str:
-    """Seconds of training, and how many of the models were trained in an earlier run."""
-    replicates = row.replicates.values()
-    cached = sum(replicate.cached for replicate in replicates)
-    if not cached:
-        return f"{sum(replicate.seconds for replicate in replicates):.1f}" if replicates else ""
-    fresh = [replicate.seconds for replicate in replicates if not replicate.cached]
-    return f"{sum(fresh):.1f}, {cached} cached" if fresh else "cached"

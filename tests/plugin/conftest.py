@@ -5,22 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from recorded_session import QUICK, Recorder
+from recorded_session import INI, QUICK, Recorder
 from tiny_experiment import ENTRY_POINT
 
 from harness.train import trainer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-INI = """
-[pytest]
-addopts = --strict-markers
-filterwarnings =
-    error
-    # The harness is: by the outer session.
-    ignore:Module already imported:pytest.PytestAssertRewriteWarning
-"""
 
 
 @pytest.fixture

@@ -29,6 +29,16 @@ def test_plain():
     pass
 """
 
+INI = """
+[pytest]
+addopts = --strict-markers
+filterwarnings =
+    error
+    # The harness is: by the outer session.
+    ignore:Module already imported:pytest.PytestAssertRewriteWarning
+"""
+"""Of sessions inside a test's own process."""
+
 QUICK = ("-p", "no:hypothesispytest", "-p", "no:anyio", "-q")
 """The first two would be imported anew each time, for a second: pytester forgets what an inner session imports."""
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from recorded_session import QUICK
+from recorded_session import INI, QUICK
 
 from harness.hyperparameters import Hyperparameters
 from harness.train import compat, trainer
@@ -25,14 +25,6 @@ if TYPE_CHECKING:
     from harness.train.arrays import Arrays
     from harness.train.engine import Engine, Job, Outcome
     from harness.train.progress import Progress
-
-INI = """
-[pytest]
-addopts = --strict-markers
-filterwarnings =
-    error
-    ignore:Module already imported:pytest.PytestAssertRewriteWarning
-"""
 
 ENTRY_POINT = """
 import mxnet as mx
