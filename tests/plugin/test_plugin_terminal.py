@@ -18,6 +18,8 @@ from tiny_experiment import EXPERIMENT, PASSES, SETTING, write
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import pytest
+
 
 def on_a_terminal(folder: Path, *arguments: str) -> str:
     """What ``pytest ARGUMENTS`` writes to a terminal of 30 rows and 80 columns, control characters and all."""
@@ -34,8 +36,9 @@ def on_a_terminal(folder: Path, *arguments: str) -> str:
     return seen.decode()
 
 
-def test_training_shows_a_bar_and_leaves_the_results_alone(tmp_path: Path) -> None:
+def test_training_shows_a_bar_and_leaves_the_results_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Epoch, accuracy and speed move along one line, which is wiped; the log of the passing run has no line of it."""
+    monkeypatch.setenv("BYOM_CACHE_DIR", str(tmp_path / "cache"))  # or another test's models need no training
     seen = on_a_terminal(write(tmp_path, test_bar=EXPERIMENT + SETTING + PASSES), "-m", "local")
     assert re.search(r"bar\[learning_rate=0\.2,seed=1\] epoch 3/3, accuracy 0\.\d{4}, [\d,]+ samples/s ", seen)
     left = [line.rpartition("\r")[2] for line in seen.replace("\r\n", "\n").split("\n")]
