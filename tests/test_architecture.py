@@ -62,6 +62,7 @@ EXCLUSIVE = {
     "jax": "train.xla",
     "jaxlib": "train.xla",
     "moto": "simulator",
+    "sagemaker_mxnet_serving_container": "tarball.loading_child",
     "werkzeug": "simulator",
     "jinja2": "report",
     "PIL": "report",
