@@ -1,8 +1,9 @@
 """Loads models for `loading.Loader`: a script of its own, so that whatever a file does to MXNet, it does it here.
 
 It imports MXNet once and forks for every model: a model that crashes its process, fills it or hangs is one answer, and
-the next model finds a fresh process. A request is a line of JSON on standard input, ``{"folder", "seconds", "memory"}``;
-so is the answer on standard output: ``{"outcome": "loaded" | "refused" | "not-finite" | "crashed" | "hung", "detail"}``.
+the next model finds a fresh process. A request is a line of JSON on standard input, ``{"folder", "seconds",
+"memory"}``; so is the answer on standard output: ``{"outcome": "loaded" | "refused" | "not-finite" | "crashed" |
+"hung", "detail"}``.
 """
 
 from __future__ import annotations
@@ -29,29 +30,29 @@ DETAIL = 2000
 
 def main() -> None:
     """Answer until standard input ends."""
-    handler = _handler()
+    aws = _handlers()
     for line in sys.stdin:
-        sys.stdout.write(json.dumps(_answer(handler, json.loads(line))) + "\n")
+        sys.stdout.write(json.dumps(_answer(aws, json.loads(line))) + "\n")
         sys.stdout.flush()
 
 
-def _handler() -> Any:
-    """AWS's own, as its container runs it."""
+def _handlers() -> Any:
+    """AWS's own, as its container runs them, and its MXNet with them."""
     vars(np)["bool"] = bool  # MXNet 1.9.1 reads it, numpy 1.24 dropped it; this process has no other use for numpy
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        from sagemaker_mxnet_serving_container.default_inference_handler import DefaultModuleInferenceHandler
-    return DefaultModuleInferenceHandler()
+        from sagemaker_mxnet_serving_container import default_inference_handler
+    return default_inference_handler
 
 
-def _answer(handler: Any, request: dict[str, Any]) -> dict[str, str]:
+def _answer(aws: Any, request: dict[str, Any]) -> dict[str, str]:
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
         try:
             os.close(reading)
             _confine(request["seconds"], request["memory"])
-            answer = _load(handler, Path(request["folder"]))
+            answer = _load(aws, Path(request["folder"]))
             os.write(writing, json.dumps(answer).encode())
         finally:
             os._exit(0)
@@ -76,12 +77,12 @@ def _confine(seconds: float, memory: int) -> None:
             resource.setrlimit(kind, (limit, limit))
 
 
-def _load(handler: Any, folder: Path) -> dict[str, str]:
+def _load(aws: Any, folder: Path) -> dict[str, str]:
     """Bind the model as ``default_model_fn`` does, and predict for pictures of noise between 0 and 1."""
     try:
-        model = handler.default_model_fn(str(folder))
+        model = aws.DefaultModuleInferenceHandler().default_model_fn(str(folder))
         draw = np.random.default_rng(0)
-        finite = all(_predicts_finite(model, draw) for _ in range(EXAMPLES))
+        finite = all(_predicts_finite(aws.mx, model, draw) for _ in range(EXAMPLES))
     except MemoryError:
         return {"outcome": "refused", "detail": "it needs more memory than it may have"}
     except Exception as error:  # noqa: BLE001 - whatever MXNet, numpy and json raise, the container would end with it
@@ -89,9 +90,7 @@ def _load(handler: Any, folder: Path) -> dict[str, str]:
     return {"outcome": "loaded" if finite else "not-finite", "detail": ""}
 
 
-def _predicts_finite(model: Any, draw: np.random.Generator) -> bool:
-    import mxnet as mx
-
+def _predicts_finite(mx: Any, model: Any, draw: np.random.Generator) -> bool:
     data = [mx.nd.array(draw.random(tuple(description.shape))) for description in model.data_shapes]
     model.forward(mx.io.DataBatch(data), is_train=False)
     return all(np.isfinite(output.asnumpy()).all() for output in model.get_outputs())

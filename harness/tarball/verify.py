@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import tempfile
 import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +23,7 @@ from typing import TYPE_CHECKING
 
 from harness.artifact import CODE, PARAMETERS, SHAPES, SYMBOL, Artifact, Problem
 from harness.errors import ArtifactError
+from harness.tarball.extract import extract
 from harness.tarball.graph import Graph, read_graph, read_shapes
 from harness.tarball.layout import layout_problems, member_problems, missing_problems
 from harness.tarball.match import input_problems, parameter_problems
@@ -32,6 +34,8 @@ from harness.tarball.unpacked import LIMITS, Limits
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from harness.tarball.loading import Loader
 
 TEXT_LIMIT = 16 << 20
 """Bytes of a symbol, a shapes file or a script, which are read whole: ResNet-152's symbol has 0.3 MB."""
@@ -69,9 +73,21 @@ def load_artifact(path: Path | str) -> Artifact:
     return Artifact(path=path, sha256=sha256, size=path.stat().st_size, members=names)
 
 
-def verify(path: Path, *, limits: Limits = LIMITS) -> list[Problem]:
-    """Every reason why the container could not serve this file; an empty list when it can. Raises nothing."""
-    return inspect(members(path, limits=limits))
+def verify(path: Path, *, limits: Limits = LIMITS, loader: Loader | None = None) -> list[Problem]:
+    """Every reason why the container could not serve this file; an empty list when it can.
+
+    Without a loader, the file is read and judged by its text alone, and nothing is raised. With one, a file in which
+    nothing was found is unpacked and loaded by AWS's handler as well.
+
+    Raises:
+        ArtifactError: the loader cannot be started here, or there is no room to unpack.
+    """
+    problems = inspect(members(path, limits=limits))
+    if problems or loader is None:
+        return problems
+    with tempfile.TemporaryDirectory(prefix="byom-verify-") as folder:
+        extract(path, Path(folder) / "model", limits=limits)
+        return loader.problems(Path(folder) / "model")
 
 
 @dataclass
