@@ -27,7 +27,13 @@ MODEL_FILES = (SYMBOL, PARAMETERS, SHAPES)
 """The three files the container's default ``model_fn`` reads, all at the top of the tarball."""
 
 CODE = "code"
-"""Folder of the entry point and, optionally, ``requirements.txt``."""
+"""Folder of the entry point and, optionally, `REQUIREMENTS`; it comes first on the container's ``PYTHONPATH``."""
+
+REQUIREMENTS = "requirements.txt"
+"""In `CODE`; installed before the model server starts (``_install_requirements`` in ``sagemaker_inference``)."""
+
+PYTHON = (3, 8)
+"""What imports the entry point in the newest MXNet image, ``mxnet-inference:1.9.0-cpu-py38``."""
 
 TARBALL = "model.tar.gz"
 """File name that the SageMaker SDK and the container expect."""

@@ -2,38 +2,48 @@
 
 from __future__ import annotations
 
-import gzip
 import hashlib
+import io
 import os
 import tarfile
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from harness.artifact import CODE, MODEL_FILES, Artifact
+from harness.artifact import CODE, MODEL_FILES, REQUIREMENTS, SHAPES, SYMBOL, Artifact
 from harness.errors import ArtifactError
+from harness.tarball.documents import canonical, parse
 from harness.tarball.member import printable
+from harness.tarball.stored_gzip import StoredGzip
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-COMPRESSION = 6
-"""Fixed, as it decides the bytes. Float weights shrink by a tenth at any level; higher ones only take longer."""
-
 FILE_MODE = 0o644
 
+DOCUMENT_LIMIT = 16 << 20
+"""Bytes of a symbol or a shapes file, which are read whole: ResNet-152's symbol has 0.3 MB."""
 
-def pack(model_dir: Path, target: Path, *, entry_point: Path | None = None) -> Artifact:
-    """Write the three model files, and the entry point under ``code/``, to `target`; an older file there is replaced.
 
-    Equal contents give equal bytes with one zlib, whatever the times, owners, modes and order on disk. The file appears
-    whole or not at all.
+def pack(
+    model_dir: Path, target: Path, *, entry_point: Path | None = None, requirements: Path | None = None
+) -> Artifact:
+    """Write the three model files and, under ``code/``, a script to `target`; an older file there is replaced.
+
+    Equal models give equal bytes on any machine, whatever the times, owners, modes and order on disk, the spelling of
+    the JSON, and the compression library (`stored_gzip`). The file appears whole or not at all.
+
+    Args:
+        model_dir: a folder with exactly the three model files.
+        target: the ``model.tar.gz``.
+        entry_point: the script that the container imports.
+        requirements: what the container installs before; packed as ``code/requirements.txt``.
 
     Raises:
-        ArtifactError: `model_dir` does not hold exactly the three model files, or something cannot be read or written.
+        ArtifactError: `model_dir` holds something else, a file of it is no JSON, or one cannot be read or written.
     """
     try:
-        sources = _sources(model_dir, entry_point)
+        sources = _sources(model_dir, entry_point, requirements)
         sha256, size = _write(sources, target)
     except (OSError, ValueError, tarfile.TarError) as error:
         raise ArtifactError(
@@ -42,7 +52,7 @@ def pack(model_dir: Path, target: Path, *, entry_point: Path | None = None) -> A
     return Artifact(path=target, sha256=sha256, size=size, members=tuple(sources))
 
 
-def _sources(model_dir: Path, entry_point: Path | None) -> dict[str, Path]:
+def _sources(model_dir: Path, entry_point: Path | None, requirements: Path | None) -> dict[str, Path]:
     """Member names and where their content is, in the order of the tarball."""
     found = {entry.name for entry in model_dir.iterdir()}
     if missing := [name for name in MODEL_FILES if not (model_dir / name).is_file()]:
@@ -54,10 +64,15 @@ def _sources(model_dir: Path, entry_point: Path | None) -> dict[str, Path]:
             f"{model_dir}: expected {_names(MODEL_FILES)} alone, found also {_names(more)}; remove the rest"
         )
     sources = {name: model_dir / name for name in MODEL_FILES}
-    if entry_point is not None:
-        if not entry_point.is_file():
-            raise ArtifactError(f"{entry_point}: expected a script as entry point, found no file; check the path")
-        sources[f"{CODE}/{entry_point.name}"] = entry_point
+    for path, name, what in (
+        (entry_point, entry_point and entry_point.name, "a script as entry point"),
+        (requirements, REQUIREMENTS, "a file of requirements"),
+    ):
+        if path is None:
+            continue
+        if not path.is_file():
+            raise ArtifactError(f"{path}: expected {what}, found no file; check the path")
+        sources[f"{CODE}/{name}"] = path
     return sources
 
 
@@ -71,7 +86,7 @@ def _write(sources: Mapping[str, Path], target: Path) -> tuple[str, int]:
     temporary = Path(name)
     try:
         with os.fdopen(handle, "w+b") as file:
-            _compress(sources, file)
+            _fill(sources, file)
             file.flush()
             os.fchmod(handle, FILE_MODE)
             os.fsync(handle)
@@ -84,14 +99,28 @@ def _write(sources: Mapping[str, Path], target: Path) -> tuple[str, int]:
     return sha256, size
 
 
-def _compress(sources: Mapping[str, Path], file: BinaryIO) -> None:
+def _fill(sources: Mapping[str, Path], file: BinaryIO) -> None:
     with (
-        gzip.GzipFile(filename="", mode="wb", compresslevel=COMPRESSION, fileobj=file, mtime=0) as packed,
+        StoredGzip(file) as packed,
         tarfile.open(mode="w", fileobj=packed, format=tarfile.USTAR_FORMAT, encoding="utf-8") as tar,
     ):
         for name, path in sources.items():
             with path.open("rb") as source:
-                tar.addfile(_header(name, os.fstat(source.fileno()).st_size), source)
+                if name in {SYMBOL, SHAPES}:
+                    content = _canonical(path, source.read(DOCUMENT_LIMIT + 1))
+                    tar.addfile(_header(name, len(content)), io.BytesIO(content))
+                else:
+                    tar.addfile(_header(name, os.fstat(source.fileno()).st_size), source)
+
+
+def _canonical(path: Path, content: bytes) -> bytes:
+    """MXNet's releases differ in the white space and in the order of keys that they write."""
+    if len(content) > DOCUMENT_LIMIT:
+        raise ArtifactError(f"{path}: expected at most {DOCUMENT_LIMIT:,} bytes, found more; check what wrote it")
+    document, fault = parse(content)
+    if fault:
+        raise ArtifactError(f"{path}: {fault}; save the model again")
+    return canonical(document)
 
 
 def _header(name: str, size: int) -> tarfile.TarInfo:

@@ -4,31 +4,34 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from harness.artifact import PARAMETERS, SHAPES, Problem
-from harness.tarball.params import Stored, some
+from harness.artifact import PARAMETERS, SHAPES, SYMBOL, Problem, Shape
+from harness.tarball.graph import MODERN, Graph
+from harness.tarball.params import DTYPES, Stored, listed, some
+from harness.tarball.shapes.inference import infer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from harness.tarball.graph import Graph
+FLOATS = frozenset(dtype.name for dtype in DTYPES.values() if dtype.exponent)
+"""Types that the container casts to the graph's own when it copies the parameters in."""
 
 _SAME = "save symbol and parameters together, with one save_checkpoint"
 
 
-def input_problems(graph: Graph, inputs: frozenset[str]) -> Iterator[Problem]:
+def input_problems(graph: Graph, inputs: Mapping[str, Shape]) -> Iterator[Problem]:
     """Data inputs have to be arguments of the graph: ``_check_input_names`` in ``mxnet/module/base_module.py``."""
-    for name in sorted(inputs - graph.arguments):
+    for name in sorted(inputs.keys() - graph.arguments):
         free = sorted(graph.arguments)
         found = f"expected inputs of the graph, found {name!r:.60}"
         yield Problem("shapes-name", SHAPES, found, f"the graph's arguments are {some(free)}")
 
 
-def parameter_problems(graph: Graph, inputs: frozenset[str], stored: Mapping[str, Stored]) -> Iterator[Problem]:
+def parameter_problems(graph: Graph, inputs: Mapping[str, Shape], stored: Mapping[str, Stored]) -> Iterator[Problem]:
     """What ``Module.set_params(..., allow_missing=True)`` in the container would refuse, or silently leave at random.
 
     A missing parameter is the quiet one: the container starts, and answers from memory that nobody filled.
     """
-    needed = {f"arg:{name}" for name in graph.arguments - graph.labels - inputs}
+    needed = {f"arg:{name}" for name in graph.arguments - graph.labels - inputs.keys()}
     needed |= {f"aux:{name}" for name in graph.auxiliary}
     labels = {f"arg:{name}" for name in graph.labels}
     swapped = {_other(name) for name in needed - set(stored)} & set(stored)
@@ -44,6 +47,29 @@ def parameter_problems(graph: Graph, inputs: frozenset[str], stored: Mapping[str
     yield from _value_problems(stored)
 
 
+def shape_problems(graph: Graph, inputs: Mapping[str, Shape], stored: Mapping[str, Stored] | None) -> Iterator[Problem]:
+    """Whether the layers fit together, and the parameters fit the layers, for one example at a time.
+
+    The container sets the first dimension of every input to 1 (``read_data_shapes``, ``preferred_batch_size``).
+    """
+    if graph.version < MODERN or graph.numpy_shapes or inputs.keys() - graph.arguments:
+        return
+    inferred = infer(graph.nodes, graph.heads, {name: (1, *shape[1:]) for name, shape in inputs.items()})
+    for fault in inferred.faults:
+        yield Problem("graph-shape", SYMBOL, fault, f"check the graph, and the shape of its input in {SHAPES}")
+    misfits = []
+    for name, position in graph.variables.items():
+        if name in inputs:
+            continue
+        full = f"{'aux' if name in graph.auxiliary else 'arg'}:{name}"
+        expected, found = inferred.shapes.get((position, 0)), (stored or {}).get(full)
+        if expected is not None and found is not None and found.size and found.shape != expected:
+            misfits.append(f"{full!r:.60} of shape {found.shape} where {expected} is needed")
+    if misfits:
+        words = f"expected parameters of the shapes that the graph needs, found {listed(misfits)}"
+        yield Problem("parameter-shape", PARAMETERS, words, f"{_SAME}; check the input's shape in {SHAPES}")
+
+
 def _other(name: str) -> str:
     """The same name, with the other of the two prefixes."""
     prefix, _, rest = name.partition(":")
@@ -54,6 +80,12 @@ def _value_problems(stored: Mapping[str, Stored]) -> Iterator[Problem]:
     if empty := [name for name, array in stored.items() if not array.size]:
         found = f"expected values in every parameter, found none in {some(empty)}"
         yield Problem("empty-parameter", PARAMETERS, found, "initialize the model before it is saved")
+    if sparse := [name for name, array in stored.items() if array.sparse]:
+        found = f"expected dense parameters, as the container binds them, found sparse ones: {some(sparse)}"
+        yield Problem("parameter-storage", PARAMETERS, found, "save them after tostype('default')")
+    if whole := [f"{name} ({array.dtype})" for name, array in stored.items() if array.dtype not in FLOATS]:
+        found = f"expected floating point numbers in parameters, found others in {some(whole)}"
+        yield Problem("parameter-dtype", PARAMETERS, found, "save them as they were trained: float32 or float16")
     if broken := {name: array for name, array in stored.items() if array.infinite}:
         counts = f"{sum(array.infinite for array in broken.values()):,}"
         found = f"expected finite values, found {counts} NaN or infinite ones, in {some(broken)}"

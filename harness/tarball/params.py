@@ -22,7 +22,7 @@ from harness.artifact import PARAMETERS, Problem, Shape
 from harness.tarball.unpacked import CHUNK
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from harness.tarball.member import Readable
 
@@ -34,6 +34,9 @@ MAX_ARRAYS = 100_000
 
 MAX_DIMENSIONS = 32
 """NumPy's limit; MXNet's operators stop far below."""
+
+MAX_VALUES = 2**31 - 1
+"""MXNet's wheels are built with 32-bit tensor sizes."""
 
 MAX_NAME = 4096
 
@@ -73,11 +76,13 @@ class Stored:
         shape: () when the array was never given values.
         dtype: as NumPy calls it.
         infinite: how many values are NaN or infinite.
+        sparse: whether only some rows or values are stored.
     """
 
     shape: Shape
     dtype: str
     infinite: int
+    sparse: bool = False
 
     @property
     def size(self) -> int:
@@ -123,6 +128,8 @@ class _Source:
 
     def values(self, count: int, dtype: Dtype, what: str) -> int:
         """Pass over `count` values; gives how many of them are NaN or infinite."""
+        if count > MAX_VALUES:
+            raise _FormatError(f"expected at most {MAX_VALUES:,} values in {what}, found {count:,}")
         if count * dtype.size > self.left:
             expected = f"{count:,} values of {dtype.name}"
             raise _FormatError(f"expected {expected} in {what}, found {self.left:,} bytes until the end of the file")
@@ -203,11 +210,15 @@ def _array(source: _Source, what: str) -> Stored:
     infinite = source.values(math.prod(shape if storage_shape is None else storage_shape), dtype, what)
     for index_dtype, index_shape in indices:
         source.values(math.prod(index_shape), index_dtype, what)
-    return Stored(shape, dtype.name, infinite)
+    return Stored(shape, dtype.name, infinite, sparse=bool(storage))
 
 
 def some(names: Iterable[str]) -> str:
     """The first few of the names in quotes, and how many more there are."""
-    ordered = sorted(names)
-    more = f" and {len(ordered) - _SHOWN} more" if len(ordered) > _SHOWN else ""
-    return ", ".join(f"{name!r:.60}" for name in ordered[:_SHOWN]) + more
+    return listed([f"{name!r:.60}" for name in sorted(names)])
+
+
+def listed(texts: Sequence[str]) -> str:
+    """The first few of the texts, and how many more there are."""
+    more = f" and {len(texts) - _SHOWN} more" if len(texts) > _SHOWN else ""
+    return ", ".join(texts[:_SHOWN]) + more

@@ -1,39 +1,44 @@
 """Tells whether AWS's MXNet container could serve a ``model.tar.gz``, before anything is uploaded or paid for.
 
-Every rule is looked at, and all problems are reported at once. Nothing of the tarball is run, nor is MXNet imported.
+Every rule is looked at, and all problems are reported at once. First the file is judged by its text, without MXNet and
+without running any of it. What passes can then be loaded by AWS's own handler, in a process apart (`loading`).
 
 Codes:
     of the archive: unreadable, not-gzip, damaged, truncated, trailing-data, too-large, too-many-members,
     suspicious-ratio.
     of its members: unsafe-path, link, special-file, duplicate-member, path-conflict, case-collision, missing-member,
     not-flat.
-    of their content: symbol-json, symbol-graph, shapes-json, shapes-entry, shapes-name, params-format,
-    missing-parameter, unknown-parameter, parameter-kind, empty-parameter, not-finite, code-syntax.
+    of the graph: symbol-json, symbol-graph, unknown-operator, operator-attribute, graph-shape.
+    of its inputs: shapes-json, shapes-entry, shapes-name, several-inputs.
+    of its parameters: params-format, missing-parameter, unknown-parameter, parameter-kind, parameter-shape,
+    parameter-dtype, parameter-storage, empty-parameter, not-finite.
+    of code/: code-syntax, requirements-syntax.
+    of loading: load-error, load-crash, load-timeout, not-finite-output.
 """
 
 from __future__ import annotations
 
-import ast
 import hashlib
 import tempfile
-import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.artifact import CODE, PARAMETERS, SHAPES, SYMBOL, Artifact, Problem
+from harness.artifact import CODE, PARAMETERS, REQUIREMENTS, SHAPES, SYMBOL, Artifact, Problem, Shape
 from harness.errors import ArtifactError
+from harness.tarball.code import is_script, requirements_problems, script_functions, several_problems
 from harness.tarball.extract import extract
-from harness.tarball.graph import Graph, read_graph, read_shapes
+from harness.tarball.graph import Graph, read_graph
 from harness.tarball.layout import layout_problems, member_problems, missing_problems
-from harness.tarball.match import input_problems, parameter_problems
+from harness.tarball.match import input_problems, parameter_problems, shape_problems
 from harness.tarball.member import DamageError, Kind, Member, printable
 from harness.tarball.params import Stored, read_parameters
 from harness.tarball.reader import members
+from harness.tarball.signature import read_shapes
 from harness.tarball.unpacked import LIMITS, Limits
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from harness.tarball.loading import Loader
 
@@ -96,7 +101,9 @@ class _Contents:
 
     problems: list[Problem] = field(default_factory=list)
     graph: Graph | None = None
-    inputs: frozenset[str] | None = None
+    sound: bool = False
+    inputs: Mapping[str, Shape] | None = None
+    functions: frozenset[str] = frozenset()
     stored: dict[str, Stored] | None = None
 
     def read(self, member: Member) -> None:
@@ -104,22 +111,30 @@ class _Contents:
         found: list[Problem] = []
         if member.path == PARAMETERS:
             self.stored, found = read_parameters(member.body, member.size)
-        elif member.path in {SYMBOL, SHAPES} or _is_script(member.path):
+        elif member.path in {SYMBOL, SHAPES, f"{CODE}/{REQUIREMENTS}"} or is_script(member.path):
             content = member.body.read(TEXT_LIMIT + 1)
             if len(content) > TEXT_LIMIT:
                 found = [_oversized(member)]
             elif member.path == SYMBOL:
                 self.graph, found = read_graph(content)
+                self.sound = not found
             elif member.path == SHAPES:
                 self.inputs, found = read_shapes(content)
+            elif is_script(member.path):
+                functions, found = script_functions(member, content)
+                self.functions |= functions
             else:
-                found = _script_problems(member, content)
+                found = requirements_problems(member, content)
         self.problems += found
 
     def agree(self) -> None:
         """Look at the rules that need more than one file."""
+        if self.inputs is not None and len(self.inputs) > 1:
+            self.problems += several_problems(self.inputs, self.functions)
         if self.graph is not None and self.inputs is not None:
             self.problems += input_problems(self.graph, self.inputs)
+            if self.sound:  # or the same would be said twice
+                self.problems += shape_problems(self.graph, self.inputs, self.stored)
             if self.stored is not None:
                 self.problems += parameter_problems(self.graph, self.inputs, self.stored)
 
@@ -146,26 +161,7 @@ def inspect(archive: Iterable[Member]) -> list[Problem]:
     return damage + problems + contents.problems
 
 
-def _is_script(path: str) -> bool:
-    return path.startswith(f"{CODE}/") and path.endswith(".py")
-
-
 def _oversized(member: Member) -> Problem:
-    codes = {SYMBOL: "symbol-json", SHAPES: "shapes-json"}
+    codes = {SYMBOL: "symbol-json", SHAPES: "shapes-json", f"{CODE}/{REQUIREMENTS}": "requirements-syntax"}
     found = f"expected at most {TEXT_LIMIT:,} bytes, found {member.size:,}"
     return Problem(codes.get(member.path, "code-syntax"), member.label, found, "check what wrote this file")
-
-
-def _script_problems(member: Member, content: bytes) -> list[Problem]:
-    """The container imports the entry point when it starts: a script that does not parse stops it."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            ast.parse(content)
-    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        line = f" in line {error.lineno}" if isinstance(error, SyntaxError) and error.lineno else ""
-        reason = error.msg if isinstance(error, SyntaxError) else "nesting too deep"
-        return [
-            Problem("code-syntax", member.label, f"expected Python, found {printable(reason)}{line}", "mend the script")
-        ]
-    return []

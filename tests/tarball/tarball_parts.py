@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import gzip
 import io
-import json
 import struct
 import tarfile
 from typing import TYPE_CHECKING, Any
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from harness.artifact import PARAMETERS, SHAPES, SYMBOL
+from harness.tarball.documents import canonical
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -38,7 +38,12 @@ def graph() -> dict[str, Any]:
     nodes.append({"op": "FullyConnected", "name": "fc", "attrs": {"num_hidden": "3"}, "inputs": inputs})
     nodes.append({"op": "BatchNorm", "name": "bn", "inputs": states})
     nodes.append({"op": "SoftmaxOutput", "name": "softmax", "inputs": [[9, 0, 0], [7, 0, 0]]})
-    return {"nodes": nodes, "arg_nodes": list(range(8)), "heads": [[10, 0, 0]]}
+    return {
+        "nodes": nodes,
+        "arg_nodes": list(range(8)),
+        "heads": [[10, 0, 0]],
+        "attrs": {"mxnet_version": ["int", 10901]},
+    }
 
 
 def arrays() -> dict[str, np.ndarray]:
@@ -82,9 +87,9 @@ def parameters(stored: Mapping[str, np.ndarray]) -> bytes:
 def model() -> dict[str, bytes]:
     """The three files of a model that can be served."""
     return {
-        SYMBOL: json.dumps(graph()).encode(),
+        SYMBOL: canonical(graph()),
         PARAMETERS: parameters(arrays()),
-        SHAPES: json.dumps([{"name": "data", "shape": [100, 5]}]).encode(),
+        SHAPES: canonical([{"name": "data", "shape": [100, 5]}]),
     }
 
 

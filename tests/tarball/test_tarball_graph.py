@@ -1,4 +1,4 @@
-"""What is read out of a symbol and a shapes file, and what is refused in them."""
+"""What is read out of a symbol file, and what is refused in it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import tarball_parts as parts
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.tarball.graph import OUTPUT_OPS, Graph, read_graph, read_shapes
+from harness.tarball.graph import OUTPUT_OPS, Graph, read_graph
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,14 +36,6 @@ def faults(document: object) -> list[str]:
     return [problem.found for problem in problems]
 
 
-def shape_faults(document: object) -> list[str]:
-    """What is wrong with a signature."""
-    names, problems = read_shapes(encoded(document))
-    assert names is None
-    assert {problem.code for problem in problems} == {"shapes-entry"}
-    return [problem.found for problem in problems]
-
-
 def understood(document: object) -> Graph:
     """A graph without faults."""
     graph, problems = read_graph(encoded(document))
@@ -54,11 +46,10 @@ def understood(document: object) -> Graph:
 
 def test_sorts_the_variables() -> None:
     """Arguments, auxiliary states and labels are told apart as MXNet does."""
-    assert understood(parts.graph()) == Graph(
-        arguments=frozenset({"data", "fc_weight", "fc_bias", "bn_gamma", "bn_beta", "softmax_label"}),
-        auxiliary=frozenset({"bn_moving_mean", "bn_moving_var"}),
-        labels=frozenset({"softmax_label"}),
-    )
+    graph = understood(parts.graph())
+    assert graph.arguments == {"data", "fc_weight", "fc_bias", "bn_gamma", "bn_beta", "softmax_label"}
+    assert graph.auxiliary == {"bn_moving_mean", "bn_moving_var"}
+    assert graph.labels == {"softmax_label"}
 
 
 def test_knows_moving_statistics_without_versions() -> None:
@@ -72,7 +63,7 @@ def test_knows_moving_statistics_without_versions() -> None:
 def test_knows_states_of_other_operators() -> None:
     """A variable with a version is one that some operator updates, whatever the operator is called."""
     document = parts.graph()
-    document["nodes"][9]["op"] = "_contrib_Custom"
+    document["nodes"][9]["op"] = "_copy"
     assert understood(document).auxiliary == {"bn_moving_mean", "bn_moving_var"}
 
 
@@ -102,12 +93,11 @@ def test_other_variables_are_no_labels(op: str, name: str) -> None:
 
 @pytest.mark.parametrize("content", JUNK, ids=lambda content: repr(content[:8]))
 def test_refuses_what_is_not_json(content: bytes) -> None:
-    """Both files say that they are not JSON, and why."""
-    for result, code in ((read_graph(content), "symbol-json"), (read_shapes(content), "shapes-json")):
-        value, problems = result
-        assert value is None
-        assert [problem.code for problem in problems] == [code]
-        assert problems[0].found.startswith("expected JSON in UTF-8, found: ")
+    """The file says that it is not JSON, and why."""
+    value, problems = read_graph(content)
+    assert value is None
+    assert [problem.code for problem in problems] == ["symbol-json"]
+    assert problems[0].found.startswith("expected JSON in UTF-8, found: ")
 
 
 def change(path: list[Any], value: object) -> Callable[[], dict[str, Any]]:
@@ -150,6 +140,22 @@ HEAD = "expected heads to be [node, output, version], nodes below 11, found "
         (change(["arg_nodes", 0], 8), 'expected arg_nodes to point to variables (op "null"), found node 8'),
         (change(["heads", 0], [11, 0, 0]), f"{HEAD}[11, 0, 0]"),
         (change(["heads", 0], 10), f"{HEAD}10"),
+        (change(["speed"], 10), "expected the graph to have no key 'speed', as MXNet refuses it"),
+        (change(["nodes", 8, "speed"], "1"), "expected node 8 to have no key 'speed', as MXNet refuses it"),
+        (change(["nodes", 1, "inputs"], [[0, 0, 0]]), "expected no inputs of node 1, as it is a variable "),
+        (change(["node_row_ptr"], [0.5]), "expected node_row_ptr to be a list of whole numbers, found [0.5]"),
+        (change(["attrs"], []), "expected attrs of the graph to be an object, found []"),
+        (change(["attrs", "x"], ["int", True]), 'expected attrs of the graph to be ["int", number], found '),
+        (change(["attrs", "x"], ["ptr", 1]), 'expected attrs of the graph to be ["int", number], found '),
+        (change(["nodes", 8, "attrs", "no_bias"], 1), "expected attrs of node 8 to be an object of texts, found "),
+        (change(["nodes", 8, "attr"], ["x"]), "expected attr of node 8 to be an object of texts, found ['x']"),
+        (change(["nodes", 8, "control_deps"], [9]), "expected control_deps of node 8 to be earlier nodes, found [9]"),
+        (change(["nodes", 8, "backward_source_id"], 2**31), "expected backward_source_id of node 8 to be a whole "),
+        (change(["nodes", 8, "subgraphs"], {}), "expected subgraphs of node 8 to be a list, found {}"),
+        (
+            change(["nodes", 8, "subgraphs"], [7]),
+            "expected an object with the lists nodes, arg_nodes and heads, found 7",
+        ),
     ],
 )
 def test_refuses_a_broken_graph(document: Callable[[], object], expected: str) -> None:
@@ -163,57 +169,13 @@ def test_lists_ten_faults_of_a_graph_at_most() -> None:
     assert len(faults({"nodes": [None] * 1000, "arg_nodes": [], "heads": [[0, 0, 0]]})) == 10
 
 
-def test_reads_the_signature() -> None:
-    """The names of the inputs come back, whatever else an entry holds."""
-    document = [{"name": "a", "shape": [1, 784]}, {"name": "b", "shape": [7], "dtype": "float32"}]
-    assert read_shapes(encoded(document)) == (frozenset({"a", "b"}), [])
-
-
-SHAPE = "expected a shape of positive whole numbers for 'data', found "
-
-
-@pytest.mark.parametrize(
-    ("document", "expected"),
-    [
-        ({}, "expected a list of at least one input, found {}"),
-        ([], "expected a list of at least one input, found []"),
-        (["data"], "expected objects with name and shape, found 'data'"),
-        ([{"shape": [1]}], "expected objects with name and shape, found {'shape': [1]}"),
-        ([{"name": 1, "shape": [1]}], "expected objects with name and shape, found "),
-        ([{"name": "data"}], f"{SHAPE}None"),
-        ([{"name": "data", "shape": []}], f"{SHAPE}[]"),
-        ([{"name": "data", "shape": 784}], f"{SHAPE}784"),
-        ([{"name": "data", "shape": [1, 0]}], f"{SHAPE}[1, 0]"),
-        ([{"name": "data", "shape": [1, -2]}], f"{SHAPE}[1, -2]"),
-        ([{"name": "data", "shape": [1, 7.0]}], f"{SHAPE}[1, 7.0]"),
-        ([{"name": "data", "shape": [True]}], f"{SHAPE}[True]"),
-        ([{"name": "data", "shape": ["1"]}], f"{SHAPE}['1']"),
-        ([{"name": "data", "shape": [2**31]}], f"{SHAPE}[2147483648]"),
-        ([{"name": "data", "shape": [1]}] * 2, "expected each input once, found 'data' twice"),
-    ],
-)
-def test_refuses_a_broken_signature(document: object, expected: str) -> None:
-    """Each fault in the signature is described with what was expected there and what was found."""
-    (found,) = shape_faults(document)
-    assert found.startswith(expected)
-
-
-def test_says_how_to_write_a_signature() -> None:
-    """The remedy shows a whole valid file."""
-    _, problems = read_shapes(b"{}")
-    assert str(problems[0]) == (
-        "[shapes-entry] model-shapes.json: expected a list of at least one input, found {}; write "
-        '[{"name": "data", "shape": [1, 784]}], with the graph\'s own input name and shape'
-    )
-
-
 @settings(deadline=None, max_examples=50)
 @given(VALUES | PARTS)
 def test_any_json_gives_a_verdict(document: object) -> None:
     """Whatever the document, it is understood or its problems can be printed."""
-    for value, problems in (read_graph(encoded(document)), read_shapes(encoded(document))):
-        assert (value is None) == bool(problems)
-        assert all(str(problem).isprintable() for problem in problems)
+    value, problems = read_graph(encoded(document))
+    assert value is not None or problems
+    assert all(str(problem).isprintable() for problem in problems)
 
 
 @pytest.mark.parametrize("depth", range(150, 1000, 50))
@@ -224,4 +186,62 @@ def test_deep_json_gives_a_verdict(depth: int) -> None:
         document = {"nodes": "[]", "arg_nodes": "[]", "heads": "[]"} | {part: deep}
         text = ", ".join(f'"{key}": {value}' for key, value in document.items())
         assert read_graph(f"{{{text}}}".encode())[1]
-    assert read_shapes(deep.encode())[1]
+
+
+@pytest.mark.parametrize("escape", ["u0077", "/", "b", "f"])
+def test_refuses_escapes_that_mxnet_cannot_read(escape: str) -> None:
+    """JSON knows more escapes than MXNet's reader, which stops at one that it does not know."""
+    _, problems = read_graph(encoded(parts.graph()).replace(b"fc_weight", f"fc_\\{escape}".encode()))
+    (problem,) = problems
+    assert problem.code == "symbol-json"
+    assert problem.found.endswith(f"found \\{escape[0]}")
+
+
+def test_reads_the_escapes_that_mxnet_reads() -> None:
+    """A name may hold what its reader understands."""
+    content = encoded(parts.graph()).replace(b"fc_weight", rb"fc \"\\u\n\t")
+    graph, problems = read_graph(content)
+    assert problems == []
+    assert graph is not None
+    assert 'fc "\\u\n\t' in graph.arguments
+
+
+def test_refuses_a_key_that_stands_twice() -> None:
+    """Readers differ in which of the two they keep."""
+    _, problems = read_graph(encoded(parts.graph()).replace(b'"num_hidden"', b'"no_bias": "0", "no_bias"'))
+    assert [problem.found for problem in problems] == [
+        "expected JSON in UTF-8, found: the key 'no_bias' twice in one object"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "code", "found"),
+    [
+        (["op"], "FullyConected", "unknown-operator", "found 'FullyConected' in node 'fc'"),
+        (["op"], "Custom", "unknown-operator", "found 'Custom' in node 'fc'"),
+        (["op"], "_NDArray", "unknown-operator", "found '_NDArray' in node 'fc'"),
+        (["attrs", "num_hidden"], "3.0", "operator-attribute", "expected num_hidden to be int, found '3.0'"),
+        (["attrs", "hidden"], "3", "operator-attribute", "expected no attribute 'hidden'"),
+        (["attrs"], {}, "operator-attribute", "expected the attribute num_hidden (int), found none"),
+    ],
+)
+def test_refuses_what_operators_do_not_take(path: list[str], value: object, code: str, found: str) -> None:
+    """Operators that MXNet 1.9.1 does not have, or that would run code or follow pointers, and wrong attributes."""
+    _, problems = read_graph(encoded(change(["nodes", 8, *path], value)()))
+    (problem,) = problems
+    assert problem.code == code
+    assert found in problem.found
+
+
+def test_leaves_attributes_of_old_graphs_to_mxnet() -> None:
+    """Before MXNet 0.9 attributes had other names, which MXNet mends while it loads the graph."""
+    document = change(["nodes", 8, "attrs", "lr_mult"], "2")()
+    assert read_graph(encoded(document))[1]
+    document["attrs"]["mxnet_version"] = ["int", 800]
+    assert understood(document).version == 800
+
+
+def test_refuses_two_variables_of_one_name() -> None:
+    """Whose value a parameter is would be anybody's guess."""
+    _, problems = read_graph(encoded(change(["nodes", 1, "name"], "data")()))
+    assert "expected variables with names of their own, found 2 named 'data'" in {problem.found for problem in problems}

@@ -97,8 +97,8 @@ def test_reads_every_type_that_mxnet_saves(saved: tuple[Path, list[str], list[st
     assert problems == []
     types = ["float16", "float32", "float64", "uint8", "int8", "int32", "int64", "bool"]
     assert stored == {f"arg:{name}": Stored((1, 3), name, 0) for name in types} | {
-        "arg:rows": Stored((3, 2), "float32", 0),
-        "arg:csr": Stored((3, 2), "float32", 0),
+        "arg:rows": Stored((3, 2), "float32", 0, sparse=True),
+        "arg:csr": Stored((3, 2), "float32", 0, sparse=True),
     }
 
 

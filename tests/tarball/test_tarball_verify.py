@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 import tarfile
+import struct
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -97,10 +98,19 @@ def stored(**more: np.ndarray) -> dict[str, bytes]:
     return {PARAMETERS: parts.parameters(parts.arrays() | {key.replace("__", ":"): more[key] for key in more})}
 
 
+def edited(member: str, old: str, new: str) -> bytes:
+    """A model file with one text in place of another, which it holds."""
+    content = parts.model()[member]
+    assert old.encode() in content
+    return content.replace(old.encode(), new.encode())
+
+
 ONE = np.ones(3, np.float32)
 EMPTY = np.ones((3, 0), np.float32)
 SWAPPED = {key.replace("aux:", "arg:"): array for key, array in parts.arrays().items()}
 TOGETHER = "save symbol and parameters together, with one save_checkpoint"
+ROWS = struct.pack("<Ii", 0xF993FAC9, 1) + parts.shape_bytes((1, 5)) + parts.shape_bytes((3, 5))
+SPARSE = ROWS + struct.pack("<iii", 1, 0, 0) + struct.pack("<i", 6) + parts.shape_bytes((1,)) + bytes(4 * 5 + 8)
 FAULTS: dict[str, tuple[dict[str, bytes], str]] = {
     "symbol-json": ({SYMBOL: b"MLP"}, "model-symbol.json: expected JSON in UTF-8, found: Expecting value"),
     "symbol-graph": ({SYMBOL: b'{"nodes": []}'}, "expected an object with the lists nodes, arg_nodes and heads"),
@@ -127,7 +137,42 @@ FAULTS: dict[str, tuple[dict[str, bytes], str]] = {
         stored(arg__fc_bias=ONE * np.nan, arg__bn_beta=ONE * np.inf),
         "expected finite values, found 6 NaN or infinite ones, in 'arg:bn_beta', 'arg:fc_bias'; training diverged",
     ),
-    "code-syntax": ({"code/mnist.py": b"def f(:\n"}, "code/mnist.py: expected Python, found invalid syntax in line 1"),
+    "code-syntax": (
+        {"code/mnist.py": b"def f(:\n"},
+        "code/mnist.py: expected Python 3.8, which the container has, found invalid syntax in line 1",
+    ),
+    "requirements-syntax": (
+        {"code/requirements.txt": b"gluonnlp==0.10\nnumpy is nice\n"},
+        "code/requirements.txt: expected a requirement in line 2, found 'numpy is nice'",
+    ),
+    "unknown-operator": (
+        {SYMBOL: edited(SYMBOL, '"BatchNorm"', '"BatchNrom"')},
+        "expected an operator of MXNet 1.9.1, found 'BatchNrom' in node 'bn'",
+    ),
+    "operator-attribute": (
+        {SYMBOL: edited(SYMBOL, '"num_hidden"', '"hidden"')},
+        "node 'fc', FullyConnected: expected no attribute 'hidden'",
+    ),
+    "graph-shape": (
+        {SYMBOL: edited(SYMBOL, "[2, 0, 0]", "[2, 1, 0]")},
+        "FullyConnected node 'fc': expected outputs of 'fc_bias' below 1, found 1",
+    ),
+    "parameter-shape": (
+        stored(arg__fc_bias=np.ones(4, np.float32)),
+        f"found 'arg:fc_bias' of shape (4,) where (3,) is needed; {TOGETHER}",
+    ),
+    "parameter-dtype": (
+        stored(arg__fc_bias=np.ones(3, np.int32)),
+        "expected floating point numbers in parameters, found others in 'arg:fc_bias (int32)'",
+    ),
+    "parameter-storage": (
+        {
+            PARAMETERS: parts.container(
+                [parts.array_bytes(a) for a in parts.arrays().values()], parts.arrays()
+            ).replace(parts.array_bytes(parts.arrays()["arg:fc_weight"]), SPARSE)
+        },
+        "expected dense parameters, as the container binds them, found sparse ones: 'arg:fc_weight'",
+    ),
 }
 
 
@@ -154,12 +199,15 @@ def test_shapes_name(tmp_path: Path) -> None:
 def test_a_state_is_no_input(tmp_path: Path) -> None:
     """Data cannot be bound to a moving statistic."""
     files = {SHAPES: b'[{"name": "data", "shape": [1, 5]}, {"name": "bn_moving_var", "shape": [3]}]'}
-    assert codes(parts.write(tmp_path / "m.tar.gz", parts.model() | files)) == ["shapes-name"]
+    assert codes(parts.write(tmp_path / "m.tar.gz", parts.model() | files)) == ["several-inputs", "shapes-name"]
 
 
 def test_a_stored_label_passes(tmp_path: Path) -> None:
-    """The label is an argument of the graph: MXNet accepts a value for it, and needs none."""
-    assert codes(parts.write(tmp_path / "m.tar.gz", parts.model() | stored(arg__softmax_label=ONE))) == []
+    """The label is an argument of the graph: MXNet accepts a value for it that fits one example, and needs none."""
+    fits = parts.model() | stored(arg__softmax_label=ONE[:1])
+    assert codes(parts.write(tmp_path / "m.tar.gz", fits)) == []
+    other = parts.model() | stored(arg__softmax_label=ONE)
+    assert codes(parts.write(tmp_path / "m.tar.gz", other)) == ["parameter-shape"]
 
 
 def test_a_stored_input_is_unknown(tmp_path: Path) -> None:

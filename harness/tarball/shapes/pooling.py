@@ -1,0 +1,45 @@
+"""Pooling."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from harness.tarball.shapes.rule import NOTHING, Family, Found, Given, expect
+from harness.tarball.shapes.windows import (
+    CHANNELS_FIRST,
+    check_fit,
+    check_layout,
+    to_channels_first,
+    to_layout,
+    window_of,
+)
+
+if TYPE_CHECKING:
+    from harness.artifact import Shape
+    from harness.tarball.operators import Settings
+
+POOLING = Family()
+
+
+@POOLING.add("Pooling_v1")
+@POOLING.add("Pooling", outputs=2)
+def _pooling(settings: Settings, given: Given) -> Found:
+    """The second output, of builds with oneDNN such as the wheels, tells where a maximum was."""
+    [data] = given
+    if settings.get("pool_type") == "lp":
+        expect(settings["p_value"] is not None, "a p_value for pool_type lp", "none")
+    window = None if settings["global_pool"] else window_of(settings)
+    if data is None:
+        return NOTHING
+    expect(len(data) - 2 in CHANNELS_FIRST, "data of 3 to 5 dimensions", data)
+    layout = settings.get("layout", "None")
+    check_layout(layout, len(data) - 2)
+    data = to_channels_first(data, layout)
+    if window is None:
+        counts: Shape = (1,) * (len(data) - 2)
+    else:
+        check_fit(window, data)
+        counts = window.counts(data[2:], full=settings["pooling_convention"] == "full")
+        if settings["pooling_convention"] == "same":
+            counts = tuple(-(-size // stride) for size, stride in zip(data[2:], window.stride, strict=True))
+    return Found((to_layout((*data[:2], *counts), layout),))
