@@ -1,20 +1,22 @@
-"""Deployment through the SageMaker SDK: upload, ``MXNetModel``, endpoint; every name is chosen here."""
+"""Deployment through the SageMaker SDK: verify, upload, ``MXNetModel``, endpoint; every name is chosen here."""
 
 from __future__ import annotations
 
+import tempfile
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.artifact import TARBALL
 from harness.cloud.cleanup import delete_all
-from harness.cloud.session import import_sagemaker
-from harness.errors import CloudError
+from harness.cloud.session import LIVE, import_sagemaker
+from harness.errors import ArtifactError, CloudError
 from harness.resources import Inventory, Kind
+from harness.tarball.loading import Loader
+from harness.tarball.verify import check
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from harness.artifact import Artifact
     from harness.cloud.session import Cloud
 
@@ -50,13 +52,16 @@ class Deployment:
 def deploy(cloud: Cloud, artifact: Artifact, *, name: str, entry_point: Path) -> Deployment:
     """Upload an artifact and put an endpoint called ``name`` in front of it.
 
-    Blocks until the endpoint is in service. If anything goes wrong, what was made until then is deleted.
+    Blocks until the endpoint is in service. If anything goes wrong, what was made until then is deleted. The tarball is
+    verified before the first call to AWS; the one that the SDK makes of it, before a model is made of that.
 
     Raises:
+        ArtifactError: the container could not serve the tarball; lists why.
         CloudError: AWS refused a call, the endpoint failed (with AWS's reason), or it was not in service in time.
         LeftoverError: besides, something that was made could not be deleted.
     """
     started = time.monotonic()
+    _verify(cloud, artifact.path)
     inventory = Inventory()
     try:
         _create(cloud, artifact, name, entry_point, inventory)
@@ -67,13 +72,22 @@ def deploy(cloud: Cloud, artifact: Artifact, *, name: str, entry_point: Path) ->
     return Deployment(cloud, name, inventory, time.monotonic() - started)
 
 
+def _verify(cloud: Cloud, tarball: Path) -> None:
+    """A simulated endpoint loads the model at once; a live one minutes later, and for money, so it is loaded here."""
+    if cloud.kind != LIVE:
+        check(tarball)
+        return
+    with Loader() as loader:
+        check(tarball, loader=loader)
+
+
 def _create(cloud: Cloud, artifact: Artifact, name: str, entry_point: Path, inventory: Inventory) -> None:
     sagemaker = import_sagemaker()
     try:
         bucket = cloud.sdk.default_bucket()
         inventory.note(Kind.OBJECT, f"s3://{bucket}/{name}/{artifact.path.name}")
         uploaded = cloud.sdk.upload_data(str(artifact.path), bucket=bucket, key_prefix=name)
-        model = sagemaker.mxnet.model.MXNetModel(
+        model = _model_class(sagemaker, cloud)(
             name=name,
             model_data=uploaded,
             role=cloud.role,
@@ -89,8 +103,26 @@ def _create(cloud: Cloud, artifact: Artifact, name: str, entry_point: Path, inve
             inventory.note(kind, name)
         # wait=True would sleep 30 seconds before the first look, and look for ever.
         model.deploy(1, cloud.instance_type, endpoint_name=name, wait=False)
+    except ArtifactError:
+        raise
     except Exception as error:  # the SDK repacks the tarball itself, and raises whatever tarfile, shutil or boto3 do
         raise CloudError(f"deploying {name} to the {cloud.kind} account: {type(error).__name__}: {error}") from error
+
+
+def _model_class(sagemaker: Any, cloud: Cloud) -> Any:
+    """``MXNetModel``, with a look at the tarball that it makes: ours with the entry point packed into it once more."""
+
+    class VerifiedModel(sagemaker.mxnet.model.MXNetModel):  # type: ignore[misc]
+        def prepare_container_def(self, *arguments: Any, **options: Any) -> Any:
+            definition = super().prepare_container_def(*arguments, **options)
+            bucket, _, key = definition["ModelDataUrl"].removeprefix("s3://").partition("/")
+            with tempfile.TemporaryDirectory(prefix="byom-repacked-") as folder:
+                copy = Path(folder) / TARBALL
+                cloud.client("s3").download_file(bucket, key, str(copy))
+                check(copy)
+            return definition
+
+    return VerifiedModel
 
 
 def _wait_until_in_service(cloud: Cloud, name: str) -> None:

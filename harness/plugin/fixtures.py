@@ -103,7 +103,10 @@ def reference_seconds() -> float:
 def artifact(
     trained: TrainedModel, experiment: Experiment, hyperparameters: Hyperparameters, request: pytest.FixtureRequest
 ) -> Iterator[Artifact]:
-    """The verified ``model.tar.gz`` of the trained model; deleted afterwards, unless ``--artifacts`` keeps a copy."""
+    """The verified ``model.tar.gz`` of the trained model, the entry point in ``code/``.
+
+    It is deleted afterwards, unless ``--artifacts`` keeps a copy.
+    """
     from harness.tarball.export import pack
     from harness.tarball.verify import check
     from harness.train import checkpoint
@@ -112,7 +115,7 @@ def artifact(
         model = Path(folder) / "model"
         model.mkdir()
         checkpoint.save(trained.checkpoint, model)
-        packed = pack(model, Path(folder) / "model.tar.gz")
+        packed = pack(model, Path(folder) / "model.tar.gz", entry_point=experiment.entry_point)
         check(packed.path)
         HarnessSession.of(request.config).packed(packed, experiment, hyperparameters)
         keep = request.config.getoption("--artifacts")

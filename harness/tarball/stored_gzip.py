@@ -1,8 +1,8 @@
 """Writes gzip files whose bytes depend on their content alone, on every machine.
 
 zlib, zlib-ng and the others compress the same bytes to different ones, and so do two releases of zlib: the digest of a
-tarball would say who packed it. The blocks written here are stored, not compressed (RFC 1951, section 3.2.4), which leaves
-nothing to choose. Trained weights would shrink by a tenth only.
+tarball would say who packed it. The blocks written here are stored, not compressed (RFC 1951, section 3.2.4): that
+leaves nothing to choose. Trained weights would shrink by a tenth only.
 """
 
 from __future__ import annotations

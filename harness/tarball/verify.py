@@ -49,9 +49,9 @@ SHOWN = 50
 """Problems that an error message lists; `verify` returns them all."""
 
 
-def check(path: Path, *, limits: Limits = LIMITS) -> None:
-    """Raise `ArtifactError` with the path and every problem, one a line, unless the tarball can be served."""
-    problems = verify(path, limits=limits)
+def check(path: Path, *, limits: Limits = LIMITS, loader: Loader | None = None) -> None:
+    """Raise `ArtifactError` with the path and every problem, one a line, unless `verify` finds none."""
+    problems = verify(path, limits=limits, loader=loader)
     if problems:
         count = f"{len(problems):,} problem{'s' if len(problems) > 1 else ''}"
         shown = [f"  {problem}" for problem in problems[:SHOWN]]

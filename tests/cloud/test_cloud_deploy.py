@@ -9,9 +9,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from harness.artifact import PARAMETERS
 from harness.cloud.deploy import deploy
 from harness.cloud.predictor import CONTENT_TYPES, Predictor
-from harness.errors import CloudError
+from harness.cloud.session import LIVE
+from harness.errors import ArtifactError, CloudError
+from harness.tarball.export import pack
+from harness.tarball.extract import extract
+from harness.tarball.verify import check
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -48,7 +53,6 @@ def weights() -> dict[str, np.ndarray]:
 def packed(tmp_path_factory: pytest.TempPathFactory, script: Path, weights: dict[str, np.ndarray]) -> Artifact:
     """That model's tarball."""
     from harness.result import Checkpoint
-    from harness.tarball.export import pack
     from harness.train import checkpoint, compat
 
     namespace: dict[str, object] = {}
@@ -107,4 +111,46 @@ def test_a_refused_call_is_one_error_and_is_cleaned_up(account: Cloud, packed: A
         deploy(
             dataclasses.replace(account, instance_type="ml.nosuch"), packed, name="byom-test-odd", entry_point=script
         )
+    assert everything(account) == []
+
+
+def test_nothing_is_uploaded_that_cannot_be_served(account: Cloud, packed: Artifact, script: Path) -> None:
+    """A tarball that `verify` refuses never reaches AWS: not one call is made for it."""
+    cut = packed.path.with_name("cut.tar.gz")
+    cut.write_bytes(packed.path.read_bytes()[:500])
+    calls: list[str] = []
+    account.boto.events.register_first("before-call", lambda model, **_: calls.append(model.name), "byom-test-calls")
+    try:
+        with pytest.raises(ArtifactError, match=r"\[truncated\]"):
+            deploy(account, dataclasses.replace(packed, path=cut), name="byom-test-cut", entry_point=script)
+        assert calls == []
+        account.client("s3").list_buckets()
+        assert calls == ["ListBuckets"]  # or nothing was counted
+    finally:
+        account.boto.events.unregister("before-call", unique_id="byom-test-calls")
+
+
+def test_a_live_endpoint_gets_what_awss_handler_has_loaded(
+    account: Cloud, packed: Artifact, script: Path, weights: dict[str, np.ndarray]
+) -> None:
+    """What passes for a model by its text and is none is found before anything is paid for."""
+    folder = packed.path.with_name("overflow")
+    extract(packed.path, folder)
+    stored, trained = (folder / PARAMETERS).read_bytes(), weights["fc_weight"]
+    huge = np.where(trained > 0, 3e38, -3e38).astype(np.float32)  # finite; the sum of two is not
+    (folder / PARAMETERS).write_bytes(stored.replace(trained.tobytes(), huge.tobytes()))
+    overflow = pack(folder, packed.path.with_name("overflow.tar.gz"))
+    check(overflow.path)
+    live = dataclasses.replace(account, kind=LIVE)
+    with pytest.raises(ArtifactError, match=r"\[not-finite-output\]"):
+        deploy(live, overflow, name="byom-test-overflow", entry_point=script)
+    assert everything(account) == []
+
+
+def test_what_the_sdk_makes_of_it_is_verified_too(account: Cloud, packed: Artifact, tmp_path: Path) -> None:
+    """The SDK packs the entry point into the tarball and uploads that: no model is made of what cannot be served."""
+    script = tmp_path / "entry.py"
+    script.write_text("match 1:\n    case _:\n        pass\n")  # the container's Python is older
+    with pytest.raises(ArtifactError, match=r"\[code-syntax\] code/entry\.py: expected Python 3\.8"):
+        deploy(account, packed, name="byom-test-repacked", entry_point=script)
     assert everything(account) == []

@@ -24,7 +24,7 @@ def test_records(replicates):
 PACKS = """
 
 def test_packs(artifact):
-    assert artifact.members == ("model-symbol.json", "model-0000.params", "model-shapes.json")
+    assert artifact.members == ("model-symbol.json", "model-0000.params", "model-shapes.json", "code/tiny.py")
 """
 
 DEPLOYS = """
@@ -232,10 +232,10 @@ def test_broken_tarball_is_refused_before_it_is_uploaded(failing: Ran) -> None:
     assert failing.row("refused")[6:] == ["-", "-"]
 
 
-def test_broken_tarball_in_the_account_fails_its_endpoint(failing: Ran) -> None:
-    """Changed after the check, a tarball reaches the account: the endpoint is Failed, with the reason."""
+def test_tarball_that_was_changed_is_not_deployed(failing: Ran) -> None:
+    """Changed after it was packed, a tarball is refused before anything is uploaded: whoever deploys verifies."""
     message = failure_of(failing, "test_slipped_through[simulated]")
-    assert re.search(r"E   CloudError: endpoint byom-slipped-through-\S+: expected InService, found Failed: ", message)
+    assert "expected a tarball that SageMaker's MXNet container can serve, found 1 problem:" in message
     assert "[missing-member] model-shapes.json" in message
     assert failing.row("slipped-through")[7] == "simulated: failed"
 
@@ -248,9 +248,9 @@ def test_container_that_cannot_start_tells_its_own_exception(failing: Ran) -> No
     assert failing.row("unstartable")[7] == "simulated: failed"
 
 
-def test_tarball_that_the_sdk_cannot_read_fails_the_test(failing: Ran) -> None:
-    """Cut in half after the check, a tarball stops the SDK: the test errs and the table says failed."""
-    assert "end-of-stream" in failure_of(failing, "test_truncated[simulated]")
+def test_tarball_that_was_cut_is_not_deployed(failing: Ran) -> None:
+    """Cut in half after it was packed, a tarball is called so: the test errs and the table says failed."""
+    assert "[truncated] expected the gzip stream to end" in failure_of(failing, "test_truncated[simulated]")
     assert failing.row("truncated")[7] == "simulated: failed"
 
 

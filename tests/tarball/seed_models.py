@@ -1,4 +1,4 @@
-"""The valid models that mutants are made of, made without MXNet: a perceptron, a convolutional net, one in float16."""
+"""The valid models that mutants are made of, made without MXNet: a perceptron, a convolutional net, one stored in float16."""
 
 from __future__ import annotations
 
@@ -90,11 +90,14 @@ def convolutional() -> Files:
 
 
 def half() -> Files:
-    """A perceptron that computes in float16, between two casts."""
+    """A perceptron stored in float16: one layer's weights are so in the graph too, as MXNet computes there on GPUs only."""
     net = _Net(dtype="float16")
-    data = net.apply("Cast", "narrow", net.variable("data"), dtype="float16")
-    data = net.apply("tanh", "tanh", net.dense("fc1", data, 5, 4))
-    return net.files(net.apply("Cast", "widen", net.dense("fc2", data, 4, 3), dtype="float32"), 10, 5)
+    data, weight, bias = net.variable("data"), net.variable("fc1_weight", 4, 5), net.variable("fc1_bias", 4)
+    for variable in (weight, bias):
+        net.nodes[variable[0]]["attrs"] = {"__dtype__": "2"}
+    wide = [net.apply("Cast", f"cast{each[0]}", each, dtype="float32") for each in (weight, bias)]
+    data = net.apply("tanh", "tanh", net.apply("FullyConnected", "fc1", data, *wide, num_hidden="4"))
+    return net.files(net.dense("fc2", data, 4, 3), 10, 5)
 
 
 SEEDS: dict[str, Files] = {"perceptron": perceptron(), "convolutional": convolutional(), "half": half()}

@@ -150,8 +150,8 @@ FAULTS: dict[str, tuple[dict[str, bytes], str]] = {
         "expected an operator of MXNet 1.9.1, found 'BatchNrom' in node 'bn'",
     ),
     "operator-attribute": (
-        {SYMBOL: edited(SYMBOL, '"num_hidden"', '"hidden"')},
-        "node 'fc', FullyConnected: expected no attribute 'hidden'",
+        {SYMBOL: edited(SYMBOL, '"num_hidden": "3"', '"num_hidden": "3.0"')},
+        "node 'fc', FullyConnected: expected num_hidden to be int, found '3.0'",
     ),
     "graph-shape": (
         {SYMBOL: edited(SYMBOL, "[2, 0, 0]", "[2, 1, 0]")},

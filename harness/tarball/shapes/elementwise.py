@@ -18,7 +18,7 @@ _FUNCTIONS = (
     *("logical_not", "negative", "radians", "rcbrt", "reciprocal", "relu", "rint", "round", "rsqrt", "sigmoid", "sign"),
     *("sin", "sinh", "softsign", "sqrt", "square", "tan", "tanh", "trunc", "hard_sigmoid", "smooth_l1", "clip"),
     *("_copy", "BlockGrad", "make_loss", "ones_like", "zeros_like", "Cast", "amp_cast", "Activation", "MakeLoss"),
-    *("SoftmaxActivation", "_contrib_div_sqrt_dim", "_contrib_gradientmultiplier"),
+    *("SoftmaxActivation", "_contrib_div_sqrt_dim", "_contrib_gradientmultiplier", "reverse"),
 )
 _OF_TWO = (
     *("elemwise_add", "elemwise_sub", "elemwise_mul", "elemwise_div", "_grad_add", "_hypot", "_maximum", "_minimum"),

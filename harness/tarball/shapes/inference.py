@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from harness.tarball.node import VARIABLE, Node, Output
-from harness.tarball.operators import Settings, operator
+from harness.tarball.operators import Operator, Settings, operator
 from harness.tarball.shapes.registry import RULES
 from harness.tarball.shapes.rule import MOST_DIMENSIONS, MisfitError, Rule, shown
 from harness.tarball.shapes.variables import Declared, declared, fits
@@ -132,7 +132,7 @@ class _Search:
         if known is None or rule is None:
             self.unknown.add(node.operator)
             return
-        settings, faults = known.settings(node.attributes)
+        settings, faults = _settings(known, node)
         if not faults:
             faults = _count_faults(node, rule, settings)
         if faults:
@@ -212,6 +212,17 @@ class _Search:
 
 def _named(node: Node) -> str:
     return f"{node.operator:.60} node {node.name!r:.60}"
+
+
+def _settings(known: Operator, node: Node) -> tuple[Settings, list[str]]:
+    """An operator may count its inputs in an attribute that it does not list."""
+    counted = known.variadic
+    if not counted or counted in known.attributes:
+        return known.settings(node.attributes)
+    settings, faults = known.settings({name: text for name, text in node.attributes.items() if name != counted})
+    if counted not in node.attributes:
+        faults.append(f"expected the attribute {counted}, found none")
+    return settings, faults
 
 
 def _reached(nodes: Mapping[int, Node], heads: Iterable[Output]) -> list[int]:

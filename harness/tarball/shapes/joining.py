@@ -40,7 +40,9 @@ def _stack(settings: Settings, given: Given) -> Found:
     axis = settings["axis"]
     expect(-len(known) - 1 <= axis <= len(known), f"an axis of {len(known) + 1} dimensions", axis)
     axis %= len(known) + 1
-    return Found(((*known[:axis], len(given), *known[axis:]),), dict.fromkeys(range(len(given)), known))
+    for shape in given:
+        expect(shape in (None, known), f"inputs of shape {shown(known)}", shape)
+    return Found(((*known[:axis], len(given), *known[axis:]),))
 
 
 @JOINING.add("SliceChannel", outputs=lambda settings: settings["num_outputs"])

@@ -61,6 +61,7 @@ def _deconvolution(settings: Settings, given: Given) -> Found:
     expect(len(data) == len(window.kernel) + 2, f"data of {len(window.kernel) + 2} dimensions", data)
     found = f"{data[1]} channels and {filters} filters"
     expect(groups and not data[1] % groups and not filters % groups, f"whole numbers of both in {groups} groups", found)
+    expect(len(window.kernel) < 3 or set(window.dilate) == {1}, "no dilate in 3 dimensions", window.dilate)  # noqa: PLR2004
     sizes = window.stretched(data[2:], settings["adj"], settings["target_shape"])
     weight = to_layout((data[1], filters // groups, *window.kernel), settings["layout"])
     output = to_layout((data[0], filters, *sizes), settings["layout"])
@@ -85,14 +86,13 @@ def _leaky_relu_outputs(settings: Settings) -> int:
 
 @LAYERS.add("LeakyReLU", inputs=_leaky_relu_inputs, outputs=_leaky_relu_outputs)
 def _leaky_relu(settings: Settings, given: Given) -> Found:
-    """A prelu has a slope for each channel, or one for all of them."""
+    """A prelu has a slope for each channel, unless the graph says otherwise."""
     data = given[0]
     if data is None:
         return NOTHING
     if settings["act_type"] != "prelu":
         return Found((data,))
-    if given[1] == (1,):
+    if given[1] is not None:
         return Found((data,))
     expect(data[1:], "data of at least 2 dimensions", data)
-    slope = data[1:2]
-    return Found((data,), {1: slope})
+    return Found((data,), {1: data[1:2]})

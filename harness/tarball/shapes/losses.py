@@ -21,6 +21,7 @@ def _softmax_output(settings: Settings, given: Given) -> Found:
     if label == data:
         return Found((data,))
     if not settings["multi_output"]:
+        expect(data[1:] or label is None, "data of at least 2 dimensions", data)
         return Found((data,), {1: data[:-1]} if data[1:] else {})
     expect(data[1:], "data of at least 2 dimensions", data)
     rest = data[2:]
@@ -30,19 +31,21 @@ def _softmax_output(settings: Settings, given: Given) -> Found:
 
 @LOSSES.add("LinearRegressionOutput", "LogisticRegressionOutput", "MAERegressionOutput", inputs=2)
 def _regression(settings: Settings, given: Given) -> Found:
-    """Labels of a column may lack its dimension."""
+    """Labels that are known have as many rows and numbers as the data; those of a column lack its dimension."""
     del settings
     data, label = given
     if data is None:
         return NOTHING
-    column = all(size == 1 for size in data[1:])
-    if label is None:
-        return Found((data,), {1: data[:1] if column and len(data) == 2 else data})  # noqa: PLR2004 - a column
-    return Found((data,), {1: label if column and label == data[:1] else data})
+    if label is not None and label[0] == data[0] and math.prod(label) == math.prod(data):
+        return Found((data,))
+    return Found((data,), {1: data[:1] if data[1:] == (1,) else data})
 
 
 @LOSSES.add("SVMOutput", inputs=2)
 def _svm_output(settings: Settings, given: Given) -> Found:
     del settings
-    data = given[0]
-    return NOTHING if data is None else Found((data,), {1: data[:-1]} if data[1:] else {})
+    data, label = given
+    if data is None:
+        return NOTHING
+    expect(data[1:] or label is None, "data of at least 2 dimensions", data)
+    return Found((data,), {1: data[:-1]} if data[1:] else {})

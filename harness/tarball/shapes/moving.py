@@ -29,16 +29,23 @@ class _Target:
     def __init__(self, source: Shape, codes: Shape) -> None:
         self._source, self._codes = list(source[::-1]), list(codes[::-1])  # taken from the end
         self.sizes: list[int] = []
+        self.free: int | None = None
 
-    def lead(self) -> list[int]:
-        """The sizes, -1 for one that is left over."""
+    def lead(self) -> None:
+        """Find the sizes, 1 for the one that is left over."""
+        count = len(self._codes)
+        special = {0: self._keep, -2: self._keep_others, -3: self._merge, -4: self._split}
         while self._codes:
             code = self._codes.pop()
-            {0: self._keep, -2: self._keep_others, -3: self._merge, -4: self._split}.get(code, lambda: None)()
-            if code == -1 or code > 0:
-                self.sizes.append(code)
-                del self._source[-1:]
-        return self.sizes
+            if code in special:
+                special[code]()
+                continue
+            if code == -1:
+                expect(self.free is None, "at most one -1 in shape", "two")
+                # Behind a -2 or a -4 this is another place than that of the -1: so it is in MXNet 1.9.1.
+                self.free = count - len(self._codes) - 1
+            self.sizes.append(max(code, 1))
+            del self._source[-1:]
 
     def _next(self, code: int) -> int:
         expect(self._source, f"a dimension for {code} in shape", "none")
@@ -58,9 +65,9 @@ class _Target:
         whole = self._next(-4)
         expect(len(self._codes) > 1, "two sizes for -4 in shape", self._codes)
         codes = first, second = self._codes.pop(), self._codes.pop()
-        expect(codes != (-1, -1) and 0 not in codes, "two sizes for -4 in shape, at most one of them -1", codes)
+        expect(codes != (-1, -1) and min(codes) >= -1 and 0 not in codes, "two sizes for -4, at most one -1", codes)
         first = whole // second if first == -1 else first
-        second = whole // first if second == -1 else second
+        second = whole // first if second == -1 and first else second
         expect(first * second == whole, f"two sizes that make {whole} for -4 in shape", (first, second))
         self.sizes += first, second
 
@@ -68,13 +75,32 @@ class _Target:
 @MOVING.of_data("Reshape")
 def _reshape(settings: Settings, data: Shape) -> Shape:
     codes, turned = numbers(settings, "shape", least=-4), slice(None, None, -1 if settings["reverse"] else 1)
-    sizes = _Target(data[turned], codes[turned]).lead()
+    if not codes:
+        return _reshape_of_old(settings, data)
+    target = _Target(data[turned], codes[turned])
+    target.lead()
+    return _filled(data, target.sizes, target.free)[turned]
+
+
+def _reshape_of_old(settings: Settings, data: Shape) -> Shape:
+    """What there was before `shape`: a 0 is what is left over."""
+    sizes = list(numbers(settings, "target_shape", least=0))
+    expect(sizes, "a shape", "none")
+    if settings["keep_highest"]:
+        sizes[0] = data[0]
+    expect(sizes.count(0) < 2, "at most one 0 in target_shape", sizes)  # noqa: PLR2004 - more than one
+    free = sizes.index(0) if 0 in sizes else None
+    return _filled(data, [size or 1 for size in sizes], free)
+
+
+def _filled(data: Shape, sizes: list[int], free: int | None) -> Shape:
+    """With what is left over in its place."""
     expect(len(sizes) <= MOST_DIMENSIONS, f"at most {MOST_DIMENSIONS} dimensions", len(sizes))
-    elements, known = math.prod(data), math.prod(size for size in sizes if size != -1)
-    left = elements // known if known else 0
-    target = tuple(left if size == -1 else size for size in sizes)[turned]
-    expect(sizes.count(-1) <= 1 and math.prod(target) == elements, f"a shape of {elements:,} elements", codes)
-    return target
+    elements = math.prod(data)
+    if free is not None and free < len(sizes):
+        sizes[free] = elements // math.prod(sizes)
+    expect(math.prod(sizes) == elements, f"a shape of {elements:,} elements", tuple(sizes))
+    return tuple(sizes)
 
 
 @MOVING.of_data("expand_dims")
@@ -102,13 +128,12 @@ def _squeeze(settings: Settings, data: Shape) -> Shape:
 @MOVING.of_data("transpose")
 def _transpose(settings: Settings, data: Shape) -> Shape:
     """Dimensions in another order; without axes, in the reverse one."""
-    axes = numbers(settings, "axes")
+    axes = numbers(settings, "axes", least=0)
     if not axes:
         return data[::-1]
     expect(len(axes) == len(data), f"axes that order {len(data)} dimensions", axes)
-    order = [axis_of(axis, data) for axis in axes]
-    expect(len(set(order)) == len(data), f"axes that order {len(data)} dimensions", axes)
-    return tuple(data[axis] for axis in order)
+    expect(sorted(axes) == list(range(len(data))), f"axes that order {len(data)} dimensions", axes)
+    return tuple(data[axis] for axis in axes)
 
 
 @MOVING.of_data("SwapAxis")

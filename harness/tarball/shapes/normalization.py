@@ -93,7 +93,7 @@ def _softmax(settings: Settings, given: Given) -> Found:
     if data is None:
         return NOTHING
     axis = axis_of(settings["axis"], data)
-    lengths = (*data[:axis], *data[axis + 1 :])
+    lengths = (*data[:axis], *data[axis + 1 :]) or (1,)
     return Found((data,), {1: lengths} if settings["use_length"] else {})
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from harness.tarball.shapes.rule import NOTHING, Family, Found, Given, expect
+from harness.tarball.shapes.rule import NOTHING, Family, Found, Given, expect, numbers
 from harness.tarball.shapes.windows import (
     CHANNELS_FIRST,
     check_fit,
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 POOLING = Family()
 
 
-@POOLING.add("Pooling_v1")
 @POOLING.add("Pooling", outputs=2)
 def _pooling(settings: Settings, given: Given) -> Found:
     """The second output, of builds with oneDNN such as the wheels, tells where a maximum was."""
-    [data] = given
-    if settings.get("pool_type") == "lp":
-        expect(settings["p_value"] is not None, "a p_value for pool_type lp", "none")
+    [data], convention = given, settings["pooling_convention"]
+    expect(settings["pool_type"] != "lp" or settings["p_value"] is not None, "a p_value for pool_type lp", "none")
+    expect(convention != "same", "pooling_convention to be valid or full", convention)  # MXNet 1.9.1 fails at it
+    numbers(settings, "kernel", least=1)
     window = None if settings["global_pool"] else window_of(settings)
     if data is None:
         return NOTHING
@@ -39,7 +39,13 @@ def _pooling(settings: Settings, given: Given) -> Found:
         counts: Shape = (1,) * (len(data) - 2)
     else:
         check_fit(window, data)
-        counts = window.counts(data[2:], full=settings["pooling_convention"] == "full")
-        if settings["pooling_convention"] == "same":
-            counts = tuple(-(-size // stride) for size, stride in zip(data[2:], window.stride, strict=True))
+        counts = window.counts(data[2:], full=convention == "full")
     return Found((to_layout((*data[:2], *counts), layout),))
+
+
+@POOLING.add("Pooling_v1")
+def _pooling_v1(settings: Settings, given: Given) -> Found:
+    """The one that MXNet had before: in two or three dimensions, and it wants a kernel that it may not use."""
+    [data] = given
+    expect(data is None or len(data) > 3, "data of 4 or 5 dimensions", data)  # noqa: PLR2004 - these
+    return _pooling(settings, given)

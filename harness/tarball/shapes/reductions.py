@@ -42,24 +42,27 @@ def _reduce(settings: Settings, data: Shape) -> Shape:
 @REDUCTIONS.of_data("argmax", "argmin")
 def _extreme(settings: Settings, data: Shape) -> Shape:
     axis = settings["axis"]
-    axes = set(range(len(data))) if axis is None else {axis_of(axis, data)}
+    axes = set(range(len(data))) if axis is None or len(data) == 1 else {axis_of(axis, data)}
     return _reduced(data, axes, keep=settings["keepdims"])
 
 
 @REDUCTIONS.of_data("argmax_channel")
 def _extreme_channel(settings: Settings, data: Shape) -> Shape:
     del settings
-    expect(data[1:], "data of at least 2 dimensions", data)
-    return (data[0], *data[2:])
+    return (data[0], *data[2:]) if data[1:] else (1,)
 
 
 @REDUCTIONS.add("pick", inputs=2)
 def _pick(settings: Settings, given: Given) -> Found:
-    data, axis = given[0], settings["axis"]
-    if data is None or axis is None:
+    """The index may keep the dimension along which it picks."""
+    data, index = given
+    if data is None:
         return NOTHING
-    axis = axis_of(axis, data)
-    return Found((_reduced(data, {axis}, keep=settings["keepdims"]),))
+    axis = settings["axis"]
+    expect(axis is not None, "an axis", axis)
+    axes = {0} if len(data) == 1 else {axis_of(axis, data)}
+    kept = index is not None and len(index) == len(data)
+    return Found((_reduced(data, axes, keep=settings["keepdims"]),), {1: _reduced(data, axes, keep=kept)})
 
 
 @REDUCTIONS.of_data("broadcast_axis")
@@ -86,11 +89,9 @@ def _broadcast_like(settings: Settings, given: Given) -> Found:
     data, like = given
     if data is None or like is None:
         return NOTHING
-    sides = [settings["lhs_axes"], settings["rhs_axes"]]
-    if sides == [None, None]:
+    if None in (settings["lhs_axes"], settings["rhs_axes"]):
         expect(len(data) == len(like), f"a tensor of {len(data)} dimensions to be like", like)
         return Found((_stretched(data, like),))
-    expect(None not in sides, "both lhs_axes and rhs_axes", "one alone")
     ours, theirs = numbers(settings, "lhs_axes"), numbers(settings, "rhs_axes")
     expect(len(ours) == len(theirs) > 0, f"{len(theirs)} lhs_axes, as rhs_axes", ours)
     expect(len(ours) <= len(data), f"at most {len(data)} axes", ours)

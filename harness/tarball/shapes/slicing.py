@@ -28,7 +28,7 @@ SLICING = Family()
 def _slice(settings: Settings, data: Shape) -> Shape:
     """A range of the first dimensions, None for an end that is left open; negative steps go backward."""
     begins, ends, steps = settings["begin"], settings["end"], settings["step"]
-    expect(0 < len(begins) <= len(data), f"1 to {len(data)} numbers in begin", begins)
+    expect(len(begins) <= len(data), f"at most {len(data)} numbers in begin", begins)
     expect(len(ends) == len(begins), f"{len(begins)} numbers in end, as in begin", ends)
     expect(len(steps) in (0, len(begins)), f"{len(begins)} numbers in step, as in begin", steps)
     steps = steps or (1,) * len(begins)
@@ -61,23 +61,13 @@ def _slice_like(settings: Settings, given: Given) -> Found:
     if data is None or like is None:
         return NOTHING
     chosen = numbers(settings, "axes")
-    expect(len(chosen) <= len(data), f"at most {len(data)} axes", chosen)
     if not chosen:
         expect(len(data) == len(like), f"a tensor of {len(data)} dimensions to be like", like)
-    axes = [axis_of(axis, data) for axis in chosen] or range(len(data))
+    axes = {axis_of(axis, data) for axis in chosen} or set(range(len(data)))
     expect(all(axis < len(like) for axis in axes), f"axes of a tensor of shape {shown(like)} to be like", chosen)
     fits = all(like[axis] <= data[axis] for axis in axes)
     expect(fits, f"a tensor no larger than {shown(data)} to be like", like)
     return Found((tuple(like[axis] if axis in axes else size for axis, size in enumerate(data)),))
-
-
-@SLICING.of_data("reverse")
-def _reverse(settings: Settings, data: Shape) -> Shape:
-    axes = numbers(settings, "axis")
-    expect(0 < len(axes) <= len(data), f"1 to {len(data)} axes", axes)
-    for axis in axes:
-        axis_of(axis, data)
-    return data
 
 
 @SLICING.of_data("tile")
@@ -106,4 +96,7 @@ def _pad(settings: Settings, data: Shape) -> Shape:
     expect(len(data) in (4, 5), "data of 4 or 5 dimensions", data)
     expect(len(widths) == 2 * len(data), f"a pad_width of {2 * len(data)} numbers", widths)
     expect(not any(widths[:4]), "a pad_width that begins with four 0", widths)
+    pairs = zip(widths[::2], widths[1::2], data, strict=True)
+    fits = settings["mode"] != "reflect" or all(max(before, behind) < size for before, behind, size in pairs)
+    expect(fits, f"a reflection narrower than the data, {shown(data)}", widths)
     return tuple(size + sum(widths[2 * axis : 2 * axis + 2]) for axis, size in enumerate(data))

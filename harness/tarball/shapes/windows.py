@@ -43,15 +43,23 @@ class Window(NamedTuple):
         return tuple(1 + (-(-rest // stride) if full else rest // stride) for rest, stride in rests)
 
     def stretched(self, sizes: Shape, adjustments: Shape, target: Shape) -> Shape:
-        """What a window makes that is laid down at every element instead, for a transposed convolution."""
+        """What a window makes that is laid down at every element instead, for a transposed convolution.
+
+        Raises:
+            MisfitError: a target, or an adjustment, that MXNet could not come to.
+        """
+        measures = zip(sizes, self.extent, self.stride, strict=True)
+        whole = tuple((size - 1) * stride + extent for size, extent, stride in measures)
+        if any(target):
+            reached = all(size <= most for size, most in zip(target, whole, strict=True))
+            expect(reached, f"a target_shape of at most {whole}", target)
+            adjustments = tuple((most - size) % 2 for size, most in zip(target, whole, strict=True))
         adjustments = adjustments or (0,) * len(sizes)
-        measures = zip(sizes, self.pad, self.extent, self.stride, adjustments, strict=True)
-        if not any(target):
-            return tuple((size - 1) * stride + extent - 2 * pad + more for size, pad, extent, stride, more in measures)
-        whole = tuple((size - 1) * stride + extent for size, _, extent, stride, _ in measures)
-        fits = all(size <= most for size, most in zip(target, whole, strict=True))
-        expect(fits, f"a target_shape of at most {whole}", target)
-        return target
+        below = all(more < stride for more, stride in zip(adjustments, self.stride, strict=True))
+        expect(below, f"adj smaller than the stride, {self.stride}", adjustments)
+        if any(target):
+            return target
+        return tuple(most - 2 * pad + more for most, pad, more in zip(whole, self.pad, adjustments, strict=True))
 
 
 def window_of(settings: Settings) -> Window:
