@@ -146,12 +146,15 @@ def _seed_files(name: str) -> Iterator[bytes]:
 def stored(content: bytes) -> bytes:
     """A gzip file of it without compression."""
     chunks = [content[at : at + STORED] for at in range(0, len(content), STORED)] or [b""]
-    blocks = [struct.pack("<BHH", place == len(chunks) - 1, len(chunk), len(chunk) ^ STORED) + chunk for place, chunk in enumerate(chunks)]
+    blocks = [
+        struct.pack("<BHH", place == len(chunks) - 1, len(chunk), len(chunk) ^ STORED) + chunk
+        for place, chunk in enumerate(chunks)
+    ]
     return HEAD + b"".join(blocks) + struct.pack("<II", zlib.crc32(content), len(content))
 
 
 def _mended(atheris: ModuleType) -> Callable[[bytes, int, int], bytes]:
-    """libFuzzer's own change, after which most headers have the right checksum and the tar its end."""
+    """LibFuzzer's own change, after which most headers have the right checksum and the tar its end."""
 
     def mutate(content: bytes, most: int, seed: int) -> bytes:
         changed = atheris.Mutate(content, len(content) if seed % 3 else most)

@@ -62,7 +62,9 @@ def main() -> None:
     if options.again:
         chosen = [tarball_mutants.mutant(options.again[0], int(options.again[1]))]
         outcomes, _ = campaign(iter(chosen), 1)
-        print(*[f"{outcomes[0].verdict} {outcomes[0].served}", *outcomes[0].problems, *outcomes[0].violations], sep="\n")
+        print(
+            *[f"{outcomes[0].verdict} {outcomes[0].served}", *outcomes[0].problems, *outcomes[0].violations], sep="\n"
+        )
         return
     each = -(-options.mutants // len(options.classes))
     mutants = (
@@ -107,7 +109,12 @@ def figures(outcomes: Sequence[Outcome]) -> dict[str, Any]:
         "classes": {kind: _row(some) for kind, some in kinds.items()},
         "all": _row(outcomes),
         "violations": [
-            {"class": each.mutant.kind, "number": each.mutant.number, "mutator": each.mutant.mutator, "violation": words}
+            {
+                "class": each.mutant.kind,
+                "number": each.mutant.number,
+                "mutator": each.mutant.mutator,
+                "violation": words,
+            }
             for each in outcomes
             for words in each.violations
         ],
@@ -115,7 +122,9 @@ def figures(outcomes: Sequence[Outcome]) -> dict[str, Any]:
         "refused_but_served": _grouped([each for each in outcomes if each.served]),
         "date": time.strftime("%Y-%m-%d"),
         "machine": machine.describe("cpu"),
-        "versions": {name: importlib.metadata.version(name) for name in ("mxnet", "numpy", "sagemaker-mxnet-inference")},
+        "versions": {
+            name: importlib.metadata.version(name) for name in ("mxnet", "numpy", "sagemaker-mxnet-inference")
+        },
     }
 
 
@@ -164,16 +173,23 @@ def text(record: dict[str, Any]) -> str:
     for kind, row in [*record["classes"].items(), ("all", record["all"])]:
         counts = [f"{row[key]:,}" for key in ("mutants", "text", *LOADING, "valid", "violations")]
         lines.append([kind, *counts, f"{row['slowest_seconds']:.2f}", f"{row['most_memory_bytes'] / (1 << 20):.0f}"])
-    table = tabulate(lines, head, tablefmt="github", disable_numparse=True, colalign=("left", *["right"] * (len(head) - 1)))
+    table = tabulate(
+        lines, head, tablefmt="github", disable_numparse=True, colalign=("left", *["right"] * (len(head) - 1))
+    )
     parts = [table, f"This process grew by {record['resident_growth_bytes'] >> 20} MiB."]
-    for title, key in (("Refused only by loading", "refused_only_by_loading"), ("Refused, but served", "refused_but_served")):
+    for title, key in (
+        ("Refused only by loading", "refused_only_by_loading"),
+        ("Refused, but served", "refused_but_served"),
+    ):
         parts.append(f"{title}:")
         parts += [
             f"- {each['mutants']}x [{each['code']}] {each['reason']} ({', '.join(each['mutators'][:4])}; {each['examples']})"
             for each in record[key]
         ]
     parts.append(f"Violations: {len(record['violations'])}")
-    parts += [f"- {each['class']} {each['number']} ({each['mutator']}): {each['violation']}" for each in record["violations"]]
+    parts += [
+        f"- {each['class']} {each['number']} ({each['mutator']}): {each['violation']}" for each in record["violations"]
+    ]
     return "\n".join(parts)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import signal
 import time
@@ -69,6 +70,68 @@ def serve(
         typer.echo("Stopped.", err=True)
 
 
+@app.command()
+def verify(
+    tarballs: Annotated[list[Path], typer.Argument(help="One model.tar.gz or more.", metavar="MODEL.TAR.GZ...")],
+    as_json: Annotated[bool, typer.Option("--json", help="Write one JSON object for each file, a line each.")] = False,
+    load: Annotated[
+        bool, typer.Option(help="Load what passes with AWS's own handler too, in a process of its own.")
+    ] = True,
+    seconds: Annotated[float, typer.Option(min=1, max=3600, help="How long loading one file may take.")] = 60,
+) -> None:
+    """Tell whether SageMaker's MXNet container could serve a tarball, with every reason why not.
+
+    Exit status: 0 if all are valid, 1 if one is not, 2 if one cannot be read or loading cannot be tried here.
+    """
+    from contextlib import nullcontext
+
+    from harness.errors import HarnessError
+    from harness.tarball.loading import Loader
+    from harness.tarball.member import printable
+    from harness.tarball.telling import told_problems
+    from harness.tarball.verify import verify as verify_tarball
+
+    codes = set()
+    try:
+        with Loader(seconds=seconds) if load else nullcontext() as loader:
+            for tarball in tarballs:
+                problems = verify_tarball(tarball, loader=loader)
+                if as_json:
+                    listed = [dataclasses.asdict(problem) for problem in problems]
+                    verdict = {"path": str(tarball), "valid": not problems, "loaded": load and not problems}
+                    typer.echo(json.dumps(verdict | {"problems": listed}))
+                else:
+                    typer.echo(told_problems(printable(str(tarball)), problems, loaded=load))
+                codes |= {problem.code for problem in problems}
+    except HarnessError as error:
+        _fail(f"{error}; or pass --no-load", code=2)
+    raise typer.Exit(2 if "unreadable" in codes else min(len(codes), 1))
+
+
+@app.command()
+def inspect(
+    tarball: Annotated[Path, typer.Argument(help="A model.tar.gz.", metavar="MODEL.TAR.GZ")],
+    as_json: Annotated[bool, typer.Option("--json", help="Write JSON.")] = False,
+) -> None:
+    """Show what a tarball holds: members, inputs, outputs, layers, parameters, digest.
+
+    Exit status: as that of verify --no-load.
+    """
+    from harness.tarball.facts import read_facts
+    from harness.tarball.telling import told_facts, told_problems
+
+    facts = read_facts(tarball)
+    if as_json:
+        typer.echo(json.dumps(facts.to_dict(), indent=2))
+    else:
+        typer.echo(told_facts(facts))
+        if facts.problems:
+            typer.echo()
+            typer.echo(told_problems(facts.path, facts.problems, loaded=False))
+    unreadable = any(problem.code == "unreadable" for problem in facts.problems)
+    raise typer.Exit(2 if unreadable else min(len(facts.problems), 1))
+
+
 def main() -> None:
     """Entry point of the ``byom`` command."""
     app()
@@ -98,6 +161,6 @@ def _interrupt(*_: object) -> NoReturn:
     raise KeyboardInterrupt
 
 
-def _fail(message: str) -> NoReturn:
+def _fail(message: str, code: int = 1) -> NoReturn:
     typer.echo(f"byom: {message}", err=True)
-    raise typer.Exit(1)
+    raise typer.Exit(code)

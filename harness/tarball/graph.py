@@ -5,6 +5,7 @@ The format is that of nnvm's ``SaveJSON`` and ``LoadJSON`` (``src/pass/saveload_
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from dataclasses import dataclass
 from itertools import islice
@@ -41,6 +42,8 @@ _NODE_KEYS = frozenset(
 )
 _ATTRIBUTES = ("param", "attr", "attrs")
 """Where a node's attributes stand: before MXNet 0.9, before 1.0, since."""
+
+_FLAGS = frozenset({"__dtype__", "__storage_type__"})
 
 _INDEX_LIMIT = 2**31 - 1
 _SHOWN = 10
@@ -225,6 +228,7 @@ def _operator_problems(graph: Graph) -> Iterator[Problem]:
             yield Problem("symbol-graph", SYMBOL, found, "build the graph with a name for each layer")
     for node in graph.nodes.values():
         if node.operator == VARIABLE:
+            yield from _variable_problems(node)
             continue
         known = operator(node.operator)
         if known is None:
@@ -234,3 +238,11 @@ def _operator_problems(graph: Graph) -> Iterator[Problem]:
             for fault in known.settings(node.attributes)[1]:
                 found = f"node {node.name!r:.60}, {node.operator}: {fault}"
                 yield Problem("operator-attribute", SYMBOL, found, _EXPORT)
+
+
+def _variable_problems(node: Node) -> Iterator[Problem]:
+    for key in sorted(_FLAGS & node.attributes.keys()):
+        text = node.attributes[key]
+        if not re.fullmatch("-?[0-9]{1,3}", text):
+            found = f"variable {node.name!r:.60}: expected {key} to be a whole number, found {text!r:.60}"
+            yield Problem("operator-attribute", SYMBOL, found, _EXPORT)

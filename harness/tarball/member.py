@@ -48,7 +48,7 @@ class Member:
     """One member of an archive.
 
     Attributes:
-        name: as stored, without the slash that ends a folder's name.
+        name: as stored, without the slash that ends the name of anything but a file.
         kind: file, folder, or something that a model has no use for.
         size: bytes of content; 0 for all but files.
         body: the content, readable until the next member is asked for.
@@ -83,6 +83,7 @@ class Member:
             (self.name.startswith("/") and self.path, "an absolute path"),
             (".." in parts, "a path with '..'"),
             (not self.path and self.kind is not Kind.FOLDER, "an empty name"),
+            (self.kind is Kind.FILE and self.name.endswith(("/", "/.")), "a file with the name of a folder"),
             (not self.name.isprintable(), "a name with control characters or bytes that are not UTF-8"),
             (longest > PART_LIMIT, f"a name of more than {PART_LIMIT} bytes"),
             (len(parts) > DEPTH_LIMIT, f"a path of more than {DEPTH_LIMIT} folders"),

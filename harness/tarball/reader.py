@@ -8,6 +8,7 @@ extended headers of any size into memory, and in older patch releases of Python 
 
 from __future__ import annotations
 
+import re
 import tarfile
 from itertools import count
 from typing import TYPE_CHECKING
@@ -27,6 +28,10 @@ NAME_LIMIT = 1024
 EXTENDED_LIMIT = 1 << 16
 """Bytes of one extended header: a name, a link's target, times and attributes, several times over."""
 
+OWNER_LIMIT = 2**32 - 1
+TIME_LIMIT = 2**34
+"""Seconds since 1970: the year 2514. Programs that unpack give up on numbers that the system has no room for."""
+
 _PLAIN = {tarfile.REGTYPE, tarfile.AREGTYPE, tarfile.CONTTYPE}
 _LINKS = {tarfile.LNKTYPE, tarfile.SYMTYPE}
 _WITHOUT_BODY = _LINKS | {tarfile.DIRTYPE, tarfile.CHRTYPE, tarfile.BLKTYPE, tarfile.FIFOTYPE}
@@ -35,6 +40,8 @@ _GNU_NAMES = {tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK}
 _EXTENDED = _PAX | _GNU_NAMES | {tarfile.XGLTYPE}
 _SPARSE = "GNU.sparse"
 _DECIDING = {"path", "size", _SPARSE}
+_NUMBER = re.compile(r"[0-9]{1,20}(\.[0-9]{0,20})?", re.ASCII)
+_NUMBERS = {"uid": OWNER_LIMIT, "gid": OWNER_LIMIT, "mtime": TIME_LIMIT, "atime": TIME_LIMIT, "ctime": TIME_LIMIT}
 
 
 class _Body:
@@ -76,23 +83,28 @@ def members(path: Path, *, limits: Limits = LIMITS) -> Iterator[Member]:
 
 def _walk(stream: Unpacked, limits: Limits) -> Iterator[Member]:
     extended: dict[str, str] = {}
+    pending = False
     for number in count(1):
         info = _header(stream)
         if info is None:
+            if pending:
+                fail("damaged", "expected a member after an extended header, found the end of the archive")
             break
         if number > limits.headers:
             found = f"expected at most {limits.headers:,} headers, found more"
             fail("too-many-members", found, "pack only what the model needs")
         if info.type in _EXTENDED:
             extended |= _extended(info, stream)
+            pending = info.type != tarfile.XGLTYPE
             continue
         length = _length(info, extended)
         stream.allow(length)
         body = _Body(stream, length)
-        yield Member(_name(info, extended), _kind(info, extended), length, body)
+        kind = _kind(info, extended)
+        yield Member(_name(info, extended, kind), kind, length, body)
         body.skip()
         stream.read(-length % BLOCK)
-        extended = {}
+        extended, pending = {}, False
     _finish(stream)
 
 
@@ -109,11 +121,20 @@ def _header(stream: Unpacked) -> tarfile.TarInfo | None:
         fail("damaged", f"expected a tar header, found: {error}")
     if info.size < 0:
         fail("damaged", f"expected a size of 0 or more in a tar header, found {info.size}")
+    for what, value, most in (
+        ("user", info.uid, OWNER_LIMIT),
+        ("group", info.gid, OWNER_LIMIT),
+        ("time", info.mtime, TIME_LIMIT),
+    ):
+        if not 0 <= value <= most:
+            fail("damaged", f"expected a {what} from 0 to {most:,} in a tar header, found {value}")
     return info
 
 
-def _name(info: tarfile.TarInfo, extended: dict[str, str]) -> str:
-    name = extended.get("path", info.name).rstrip("/")
+def _name(info: tarfile.TarInfo, extended: dict[str, str], kind: Kind) -> str:
+    name = extended.get("path", info.name)
+    if kind is not Kind.FILE:
+        name = name.rstrip("/")
     if len(name) > NAME_LIMIT:
         fail("damaged", f"expected names of at most {NAME_LIMIT:,} letters, found one of {len(name):,}")
     return name
@@ -148,6 +169,9 @@ def _extended(info: tarfile.TarInfo, stream: Unpacked) -> dict[str, str]:
         name = content.split(b"\0")[0].decode("utf-8", "surrogateescape")
         return {"path": name} if info.type == tarfile.GNUTYPE_LONGNAME else {}
     records = {_SPARSE if key.startswith(_SPARSE) else key: value for key, value in _records(content).items()}
+    for key in records.keys() & _NUMBERS.keys():
+        if not (_NUMBER.fullmatch(records[key]) and float(records[key]) <= _NUMBERS[key]):
+            fail("damaged", f"expected a number up to {_NUMBERS[key]:,} as {key}, found {records[key]!r:.40}")
     decisive = {key: value for key, value in records.items() if key in _DECIDING}
     if info.type == tarfile.XGLTYPE and decisive:
         fail("damaged", f"expected a global header without names and sizes, found one with {', '.join(decisive)}")

@@ -42,7 +42,8 @@ def _faults(document: Any) -> Iterator[str]:
             yield f"expected objects with name and shape, found {shown(entry):.40}"
             continue
         shape = entry.get("shape")
-        if not (isinstance(shape, list) and shape and all(_dimension(size) for size in shape)):
+        # The first is the batch: whatever it is, the container puts its own in its place.
+        if not (isinstance(shape, list) and shape and type(shape[0]) is int and all(map(_dimension, shape[1:]))):
             yield f"expected a shape of positive whole numbers for {shown(entry['name']):.40}, found {shown(shape):.40}"
         if entry["name"] in names:
             yield f"expected each input once, found {shown(entry['name']):.40} twice"

@@ -24,21 +24,21 @@ RENAMES: dict[str, Rename] = {
     "another name": lambda draw, name: name.replace("0000", "0001").replace("model", draw.choice(["mdl", "m"])),
     "case": lambda draw, name: draw.choice([name.upper(), name.title(), name.swapcase()]),
     "nested": lambda draw, name: f"{draw.choice(['model', 'code', 'a/b/c', '.git'])}/{name}",
-    "absolute": lambda draw, name: f"{draw.choice(['/', '//', '/tmp/../'])}{name}",
-    "outside": lambda draw, name: f"/{OUTSIDE}",
+    "absolute": lambda draw, name: f"{draw.choice(['/', '//', '/usr/../'])}{name}",
+    "outside": lambda _draw, _name: f"/{OUTSIDE}",
     "parent": lambda draw, name: f"../{draw.choice([name, OUTSIDE])}",
     "inner parent": lambda draw, name: f"code/{'../' * draw.randint(1, 9)}{draw.choice([name, OUTSIDE])}",
-    "far parent": lambda draw, name: f"{'../' * draw.randint(2, 30)}{OUTSIDE}",
+    "far parent": lambda draw, _name: f"{'../' * draw.randint(2, 30)}{OUTSIDE}",
     "dots": lambda draw, name: draw.choice([".", "..", "...", "./..", "a/..", f"{name}/.", f"{name}/.."]),
     "backslash": lambda draw, name: draw.choice([f"..\\{OUTSIDE}", f"C:\\{name}", name.replace("-", "\\")]),
     "control characters": lambda draw, name: name + draw.choice(["\n", "\x1b[2J", "\x7f", "\u202e", "\u200b"]),
     "not utf-8": lambda draw, name: name + draw.choice(["\udcff", "\udc80\udc80"]),
     "decomposed": lambda draw, name: name.replace("m", draw.choice(["\u006d\u0301", "\uff4d", "µ"])),
     "spaces": lambda draw, name: draw.choice([f"{name} ", f" {name}", f"{name}.", "\u00a0"]),
-    "folder slash": lambda draw, name: f"{name}/",
+    "folder slash": lambda _draw, name: f"{name}/",
     "long": lambda draw, name: name * draw.choice([8, 20, 60, 400, 4000]),
     "deep": lambda draw, name: "d/" * draw.choice([5, 31, 32, 33, 500]) + name,
-    "empty": lambda draw, name: "",
+    "empty": lambda _draw, _name: "",
 }
 
 
@@ -132,7 +132,7 @@ def link_in_place(draw: Random, files: Files) -> bytes:
 
 def link_then_through(draw: Random, files: Files) -> bytes:
     """A link to a folder outside, and files below it or with its name."""
-    link = parts.entry("out", type=draw.choice(LINKS), linkname=draw.choice(["..", "/", "../..", "/tmp", "."]))
+    link = parts.entry("out", type=draw.choice(LINKS), linkname=draw.choice(["..", "/", "../..", "/var", "."]))
     below = parts.entry(draw.choice([f"out/{OUTSIDE}", "out", "./out/x", f"out/../{OUTSIDE}"]), size=3)
     return packed(joined([(link, b""), (below, b"abc"), *entries(files)]))
 
@@ -198,7 +198,9 @@ def many_members(draw: Random, files: Files) -> bytes:
     count = draw.choice([100, 3_000, 60_000])
     block = parts.entry("code/x").tobuf(tarfile.USTAR_FORMAT)
     one_name = draw.random() < 0.5
-    more = [block if one_name else parts.entry(f"code/{number}").tobuf() for number in range(count if one_name else 3000)]
+    more = [
+        block if one_name else parts.entry(f"code/{number}").tobuf() for number in range(count if one_name else 3000)
+    ]
     return packed(b"".join(more) + joined(entries(files)))
 
 

@@ -10,7 +10,6 @@ import subprocess
 import tarfile
 import threading
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +20,8 @@ from harness.tarball.extract import extract
 from harness.tarball.verify import verify
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from handler_oracle import Oracle
     from tarball_mutants import Mutant
 
@@ -210,4 +211,6 @@ def _tar(path: Path, target: Path) -> None:
         raise OSError(done.stderr.strip()[:200])
 
 
-UNPACKERS: dict[str, Callable[[Path, Path], None]] = {"tarfile": _tarfile} | ({"tar": _tar} if shutil.which("tar") else {})
+UNPACKERS: dict[str, Callable[[Path, Path], None]] = {"tarfile": _tarfile} | (
+    {"tar": _tar} if shutil.which("tar") else {}
+)

@@ -5,12 +5,11 @@ from __future__ import annotations
 import math
 import struct
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 import tarball_parts as parts
-from seed_models import Files
+from parameter_records import NAMES, SIZES, V1, V2, V3, Record, read, written
 
 from harness.artifact import PARAMETERS
 
@@ -18,80 +17,7 @@ if TYPE_CHECKING:
     from random import Random
 
     from byte_mutators import FileMutator
-
-V1, V2, V3 = 0xF993FAC8, 0xF993FAC9, 0xF993FACA
-NAMES = {number: name for name, number in parts.DTYPES.items()}
-SIZES = {0: 4, 1: 8, 2: 2, 3: 1, 4: 4, 5: 1, 6: 8, 7: 1, 12: 2}
-"""Bytes of a value by type flag."""
-
-
-@dataclass
-class Record:
-    """One array as it is stored, every field free to be wrong.
-
-    Attributes:
-        name: with its prefix.
-        shape: dimensions, as many as `dimensions` says or not.
-        flag: type of the values.
-        data: what follows, values and all.
-        extra: what stands between storage type and shape, and between type and values.
-    """
-
-    name: bytes
-    shape: tuple[int, ...]
-    flag: int
-    data: bytes
-    magic: int = V2
-    storage: int = 0
-    context: tuple[int, int] = (1, 0)
-    dimensions: int | None = None
-    extra: tuple[bytes, bytes] = (b"", b"")
-
-    def bytes(self) -> bytes:
-        """As MXNet writes it."""
-        count = len(self.shape) if self.dimensions is None else self.dimensions
-        head = struct.pack("<II", self.magic, self.storage & 0xFFFFFFFF) + self.extra[0]
-        if self.magic == V1:
-            head = head[:4]
-        shape = struct.pack(f"<i{len(self.shape)}q", count, *self.shape)
-        return head + shape + struct.pack("<iii", *self.context, self.flag) + self.extra[1] + self.data
-
-    @property
-    def values(self) -> np.ndarray:
-        """The array of a valid record, free to be changed."""
-        return np.frombuffer(self.data, NAMES[self.flag]).reshape(self.shape).copy()
-
-    def hold(self, array: np.ndarray) -> None:
-        """Have these values, in their type and shape."""
-        self.shape, self.flag, self.data = array.shape, parts.DTYPES[array.dtype.name], array.tobytes()
-
-
-def read(content: bytes) -> list[Record]:
-    """The records of a valid file with dense arrays."""
-    (count,), at, records = struct.unpack_from("<Q", content, 16), 24, []
-    for _ in range(count):
-        (dimensions,) = struct.unpack_from("<i", content, at + 8)
-        shape = struct.unpack_from(f"<{dimensions}q", content, at + 12)
-        at += 12 + 8 * dimensions
-        (flag,) = struct.unpack_from("<i", content, at + 8)
-        size = math.prod(shape) * SIZES[flag]
-        records.append(Record(b"", shape, flag, content[at + 12 : at + 12 + size]))
-        at += 12 + size
-    at += 8
-    for record in records:
-        (length,) = struct.unpack_from("<Q", content, at)
-        record.name = content[at + 8 : at + 8 + length]
-        at += 8 + length
-    return records
-
-
-def written(records: list[Record], *, arrays: int | None = None, names: int | None = None, magic: int = 0x112) -> bytes:
-    """The file of these records, with the counts they have or others."""
-    count = len(records) if arrays is None else arrays
-    labels = b"".join(struct.pack("<Q", len(record.name)) + record.name for record in records)
-    body = b"".join(record.bytes() for record in records)
-    return struct.pack("<QQQ", magic, 0, count) + body + struct.pack("<Q", len(records) if names is None else names) + labels
-
+    from seed_models import Files
 
 Edit = Callable[["Random", list[Record]], bytes | None]
 """Changes the records in place, or gives the file."""
@@ -227,7 +153,17 @@ def names(draw: Random, records: list[Record]) -> None:
     one, other = draw.sample(records, 2)
     prefix, _, rest = one.name.partition(b":")
     swapped = (b"aux:" if prefix == b"arg" else b"arg:") + rest
-    odd = [rest, b"", b"arg:", b":" + rest, b"arg:" + one.name, one.name + b"\0", b"\xff", one.name.upper(), b"a" * 5000]
+    odd = [
+        rest,
+        b"",
+        b"arg:",
+        b":" + rest,
+        b"arg:" + one.name,
+        one.name + b"\0",
+        b"\xff",
+        one.name.upper(),
+        b"a" * 5000,
+    ]
     match draw.randrange(4):
         case 0:
             one.name, other.name = other.name, one.name
@@ -313,6 +249,5 @@ RECORDS: dict[str, FileMutator] = {
     )
 }
 VALUES: dict[str, FileMutator] = {
-    edit.__name__: _on_records(edit)
-    for edit in (one_value, all_values, beyond_float32, negative_variance)
+    edit.__name__: _on_records(edit) for edit in (one_value, all_values, beyond_float32, negative_variance)
 }

@@ -1,4 +1,4 @@
-"""The valid models that mutants are made of, made without MXNet: a perceptron, a convolutional net, one stored in float16."""
+"""Three valid models to make mutants of, written without MXNet: perceptron, convolutional net, one stored in float16."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def convolutional() -> Files:
 
 
 def half() -> Files:
-    """A perceptron stored in float16: one layer's weights are so in the graph too, as MXNet computes there on GPUs only."""
+    """A perceptron stored in float16, one layer of it bound so too; MXNet computes in float16 on GPUs only."""
     net = _Net(dtype="float16")
     data, weight, bias = net.variable("data"), net.variable("fc1_weight", 4, 5), net.variable("fc1_bias", 4)
     for variable in (weight, bias):

@@ -1,16 +1,13 @@
-"""Mutants of ``model-symbol.json``: its text, its JSON, the graph in it, and what operators are told."""
+"""Mutants of ``model-symbol.json``: the graph in it, and what its operators are told."""
 
 from __future__ import annotations
 
 import copy
-import functools
 import json
-import re
 from collections.abc import Callable
-from importlib import resources
 from typing import TYPE_CHECKING, Any
 
-from seed_models import Files
+from operator_settings import VALUES, operators, settings, value
 
 from harness.artifact import SYMBOL
 
@@ -18,99 +15,14 @@ if TYPE_CHECKING:
     from random import Random
 
     from byte_mutators import FileMutator
+    from seed_models import Files
 
-TextEdit = Callable[["Random", str], str]
 GraphEdit = Callable[["Random", dict[str, Any]], Any]
 """Changes the document in place, or returns another."""
 
-TOKEN = re.compile(r'"[^"\\]*"|-?\d+|[][{}:,]')
-NUMBERS = ["1.0", "1e0", "-0", "+1", "01", "0x1", "1_0", "1e999", "9" * 30, "9" * 5000, "-1", "2147483648", "1 2", ".5"]
-WORDS = ["NaN", "Infinity", "-Infinity", "null", "true", "false", "None", "'x'", '""', "[]", "{}", '"0"', "undefined"]
-ESCAPES = ["\\u0041", "\\ud800", "\\udc00\\ud800", "\\u0000", "\\/", "\\n", "\\b", "\\f", "\\x41", "\\", "\t", "\x01", "é"]
 
-
-def token(draw: Random, text: str) -> str:
-    """One token of JSON replaced by another, dropped or doubled."""
-    found = list(TOKEN.finditer(text))
-    one, other = draw.choice(found), draw.choice(found)
-    new = draw.choice([other[0], "", one[0] * 2, draw.choice(NUMBERS + WORDS)])
-    return text[: one.start()] + new + text[one.end() :]
-
-
-def number(draw: Random, text: str) -> str:
-    """A number written otherwise, or another."""
-    one = draw.choice(list(re.finditer(r"(?<=[ \[])\d+(?=[,\]\n])", text)))
-    return text[: one.start()] + draw.choice(NUMBERS) + text[one.end() :]
-
-
-def escape(draw: Random, text: str) -> str:
-    """Escapes, control characters and letters beyond ASCII inside a string."""
-    one = draw.choice(list(re.finditer(r'"[^"\\]+"', text)))
-    place = draw.randrange(one.start() + 1, one.end())
-    return text[:place] + draw.choice(ESCAPES) + text[place:]
-
-
-def escaped_name(draw: Random, text: str) -> str:
-    """A letter of strings written as its escape, which is the same string to a reader that knows escapes."""
-    one = draw.choice(list(re.finditer(r'"[^"\\]+"', text)))
-    letter = draw.randrange(one.start() + 1, one.end() - 1)
-    return text[:letter] + f"\\u{ord(text[letter]):04x}" + text[letter + 1 :]
-
-
-def twice(draw: Random, text: str) -> str:
-    """A key twice in its object, the second time with another value."""
-    one = draw.choice(list(re.finditer(r'"(\w+)": (?=\S)', text)))
-    value = draw.choice(['"x"', "0", "[]", "[[0, 0, 0]]", '"3"', "null", '"null"', "{}"])
-    return text[: one.start()] + f'"{one[1]}": {value}, ' + text[one.start() :]
-
-
-def around(draw: Random, text: str) -> str:
-    """Something before or after the document, or in place of its spaces."""
-    more = draw.choice([" ", "\n\n", "\ufeff", "// c\n", "/* c */", ",", "\0", "x", "{}", "\x0c", "\xa0"])
-    return draw.choice([more + text, text + more, text.replace(" ", more, draw.choice([1, -1]))])
-
-
-def deep(draw: Random, text: str) -> str:
-    """Lists or objects inside each other, thousands deep, somewhere in the document or instead of it."""
-    count = draw.choice([50, 500, 5_000, 200_000])
-    opened, closed = draw.choice([("[", "]"), ('{"a":', "}"), ("[[],", "]")])
-    nest = opened * count + draw.choice(["0", "[]", ""]) + closed * draw.choice([count, 0])
-    return draw.choice([nest, text.replace('"nodes"', f'"more": {nest}, "nodes"', 1)])
-
-
-def broad(draw: Random, text: str) -> str:
-    """Megabytes of elements, keys, digits or spaces."""
-    count = draw.choice([1_000, 100_000, 2_000_000])
-    more = draw.choice(
-        ["[" + "0," * count + "0]", '{"a":0' + ',"b":0' * count + "}", "9" * count, '"' + "x" * count + '"', "[" + "[]," * count + "0]"]
-    )
-    return text.replace('"nodes"', f'"more": {more}, "nodes"', 1)
-
-
-def encoding(draw: Random, content: bytes) -> bytes:
-    """The same text in another encoding, or bytes that are no text."""
-    text = content.decode()
-    return draw.choice(
-        [text.encode("utf-16"), text.encode("utf-8-sig"), text.encode("utf-32"), content + b"\xff", b"\xc0\x80" + content]
-    )
-
-
-def _on_text(edit: TextEdit, name: str) -> FileMutator:
-    def mutate(draw: Random, files: Files) -> Files:
-        return files | {name: edit(draw, files[name].decode()).encode("utf-8", "surrogatepass")}
-
-    return mutate
-
-
-def on_text(name: str) -> dict[str, FileMutator]:
-    """The mutators of JSON text, made for one file."""
-    edits = (token, number, escape, escaped_name, twice, around, deep, broad)
-    return {edit.__name__: _on_text(edit, name) for edit in edits} | {
-        "encoding": lambda draw, files: files | {name: encoding(draw, files[name])}
-    }
-
-
-def _on_graph(edit: GraphEdit) -> FileMutator:
+def on_graph(edit: GraphEdit) -> FileMutator:
+    """The edit made to the graph, which is written as JSON again."""
     def mutate(draw: Random, files: Files) -> Files:
         document = json.loads(files[SYMBOL])
         changed = edit(draw, document)
@@ -119,7 +31,8 @@ def _on_graph(edit: GraphEdit) -> FileMutator:
     return mutate
 
 
-def _steps(document: dict[str, Any]) -> list[dict[str, Any]]:
+def steps(document: dict[str, Any]) -> list[dict[str, Any]]:
+    """The nodes that compute something."""
     return [node for node in document["nodes"] if node["op"] != "null"]
 
 
@@ -148,8 +61,8 @@ def double_node(draw: Random, document: dict[str, Any]) -> None:
 def insert_step(draw: Random, document: dict[str, Any]) -> None:
     """An operator put between two steps, one that takes a single input most likely."""
     place = draw.choice([place for place, node in enumerate(document["nodes"]) if node["op"] != "null"])
-    name = draw.choice([name for name, (inputs, *_) in _operators().items() if len(inputs) == 1])
-    node = {"op": name, "name": "inserted", "attrs": _settings(draw, name), "inputs": [[place, 0, 0]]}
+    name = draw.choice([name for name, (inputs, *_) in operators().items() if len(inputs) == 1])
+    node = {"op": name, "name": "inserted", "attrs": settings(draw, name), "inputs": [[place, 0, 0]]}
     _renumber(document, lambda old: old + (old >= place))
     document["nodes"].insert(place + 1, node)
     own = document["nodes"][place]["inputs"]
@@ -186,12 +99,14 @@ def reference_form(draw: Random, document: dict[str, Any]) -> None:
     """A reference with too few or too many numbers, or with something else in it."""
     entries, place = _reference(draw, document)
     node = entries[place][0]
-    entries[place] = draw.choice([[node], [node, 0], [node, 0, 0, 0], node, [], None, [[node, 0, 0]], [str(node), 0, 0]])
+    entries[place] = draw.choice(
+        [[node], [node, 0], [node, 0, 0, 0], node, [], None, [[node, 0, 0]], [str(node), 0, 0]]
+    )
 
 
 def more_inputs(draw: Random, document: dict[str, Any]) -> None:
     """A step with an input more, fewer, twice, or in another order; a variable with an input."""
-    node = draw.choice(document["nodes"] if draw.random() < 0.2 else _steps(document))
+    node = draw.choice(document["nodes"] if draw.random() < 0.2 else steps(document))
     place = document["nodes"].index(node)
     inputs = node["inputs"]
     match draw.randrange(4) if inputs else 0:
@@ -222,9 +137,9 @@ def arg_nodes(draw: Random, document: dict[str, Any]) -> None:
 
 def other_operator(draw: Random, document: dict[str, Any]) -> None:
     """A step by another operator, with the attributes that it had, with none or with the new one's."""
-    node = draw.choice(_steps(document))
-    node["op"] = draw.choice([*_operators(), "Custom", "Nope", "null", "", "softmax", "Softmax"])
-    node["attrs"] = draw.choice([node.get("attrs", {}), {}, _settings(draw, node["op"])])
+    node = draw.choice(steps(document))
+    node["op"] = draw.choice([*operators(), "Custom", "Nope", "null", "", "softmax", "Softmax"])
+    node["attrs"] = draw.choice([node.get("attrs", {}), {}, settings(draw, node["op"])])
 
 
 def names(draw: Random, document: dict[str, Any]) -> None:
@@ -249,7 +164,23 @@ def types(draw: Random, document: dict[str, Any]) -> Any:
         return None
     more = ["subgraphs", "control_deps", "backward_source_id", "attr", "param", "is_np_shape", "more", key, key, key]
     part[draw.choice(more)] = draw.choice(
-        [None, 0, -1, 1.5, "", "x", [], [0], [[0, 0, 0]], {}, {"x": "y"}, {"num_hidden": "3"}, True, [None], [document["heads"]]]
+        [
+            None,
+            0,
+            -1,
+            1.5,
+            "",
+            "x",
+            [],
+            [0],
+            [[0, 0, 0]],
+            {},
+            {"x": "y"},
+            {"num_hidden": "3"},
+            True,
+            [None],
+            [document["heads"]],
+        ]
     )
     return draw.choice([None, None, None, [document], document["nodes"]])
 
@@ -297,7 +228,7 @@ def huge_middle(draw: Random, document: dict[str, Any]) -> None:
 
 
 GRAPHS: dict[str, FileMutator] = {
-    edit.__name__: _on_graph(edit)
+    edit.__name__: on_graph(edit)
     for edit in (
         drop_node,
         double_node,
@@ -318,44 +249,11 @@ GRAPHS: dict[str, FileMutator] = {
     )
 }
 
-VALUES = ["0", "1", "2", "3", "5", "-1", "True", "None", "", "()", "(1, 1)", "(0, 0)", "1e30", "nan", "x", "4294967296"]
-BY_TYPE = {
-    "boolean": ["0", "1", "True", "False", "yes", "2"],
-    "float": ["0", "1", "-1", "1e-5", "1e38", "1e39", "nan", "inf", "-inf", "1e-50", "0x1p3", "1_0", " 1", "1f", ""],
-    "Shape": ["()", "(1,)", "(1, 1)", "(2, 2)", "(0, 0)", "(-1, 3)", "(3, 3, 3)", "(1000000, 1000000)", "[2,2]", "2", "(1", "None", "(2 2)"],
-    "tuple": ["()", "(1,)", "(1, 1)", "(0.5, 2)", "[1]", "1", "(nan,)"],
-    "int": ["0", "1", "2", "3", "4", "-1", "-2", "7", "100", "2147483647", "2147483648", "3.0", "0x3", "+3", " 3", "3L", "1e1"],
-    "long": ["0", "1", "-1", "1024", "9223372036854775807", "9223372036854775808", "18446744073709551616"],
-}
-
-
-@functools.cache
-def _operators() -> dict[str, Any]:
-    """MXNet's operators: inputs, the attribute that counts them, attributes and their types as text, strictness."""
-    text = resources.files("harness.tarball").joinpath("operators.json").read_text(encoding="utf-8")
-    table: dict[str, Any] = json.loads(text)["operators"]
-    return table
-
-
-def _value(draw: Random, kind: str) -> str:
-    if kind.startswith("{"):
-        return draw.choice([*re.findall(r"'([^']*)'", kind), "None", "x"])
-    known = next((values for start, values in BY_TYPE.items() if kind.startswith(start)), VALUES)
-    return draw.choice(known if draw.random() < 0.8 else VALUES)
-
-
-def _settings(draw: Random, op: str) -> dict[str, str]:
-    """What an operator needs to be told, and perhaps one thing more."""
-    _, _, attributes, _ = _operators().get(op, ((), "", {}, True))
-    chosen = [name for name, kind in attributes.items() if "required" in kind]
-    chosen += draw.sample(list(attributes), min(len(attributes), draw.randrange(2)))
-    return {name: _value(draw, attributes[name]) for name in chosen}
-
 
 def _some_step(draw: Random, document: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str], dict[str, str]]:
     """A step, its attributes, and those that its operator knows."""
-    node = draw.choice(_steps(document))
-    return node, node.setdefault("attrs", {}), _operators()[node["op"]][2]
+    node = draw.choice(steps(document))
+    return node, node.setdefault("attrs", {}), operators()[node["op"]][2]
 
 
 def set_attribute(draw: Random, document: dict[str, Any]) -> None:
@@ -363,12 +261,12 @@ def set_attribute(draw: Random, document: dict[str, Any]) -> None:
     _, attributes, known = _some_step(draw, document)
     if known:
         name = draw.choice(list(known))
-        attributes[name] = _value(draw, known[name])
+        attributes[name] = value(draw, known[name])
 
 
 def change_attribute(draw: Random, document: dict[str, Any]) -> None:
     """An attribute that was given, changed."""
-    given = [node["attrs"] for node in _steps(document) if node["attrs"]]
+    given = [node["attrs"] for node in steps(document) if node["attrs"]]
     attributes = draw.choice(given)
     name = draw.choice(list(attributes))
     old = attributes[name]
@@ -378,7 +276,7 @@ def change_attribute(draw: Random, document: dict[str, Any]) -> None:
 
 def drop_attribute(draw: Random, document: dict[str, Any]) -> None:
     """An attribute fewer."""
-    given = [node["attrs"] for node in _steps(document) if node["attrs"]]
+    given = [node["attrs"] for node in steps(document) if node["attrs"]]
     attributes = draw.choice(given)
     del attributes[draw.choice(list(attributes))]
 
@@ -394,7 +292,7 @@ def unknown_attribute(draw: Random, document: dict[str, Any]) -> None:
 
 def attribute_type(draw: Random, document: dict[str, Any]) -> None:
     """Attributes that are no text, or stand under another key."""
-    node = draw.choice(_steps(document))
+    node = draw.choice(steps(document))
     key = draw.choice(["attr", "param", "attrs"])
     values = [3, 3.0, True, None, [3], {"a": "b"}]
     given = node.pop("attrs")
@@ -402,6 +300,6 @@ def attribute_type(draw: Random, document: dict[str, Any]) -> None:
 
 
 ATTRIBUTES: dict[str, FileMutator] = {
-    edit.__name__: _on_graph(edit)
+    edit.__name__: on_graph(edit)
     for edit in (set_attribute, change_attribute, drop_attribute, unknown_attribute, attribute_type)
 }

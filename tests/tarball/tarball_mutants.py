@@ -6,10 +6,11 @@ import random
 from dataclasses import dataclass
 
 from byte_mutators import EDITS, HEADERS, LAYERS, FileMutator, Mutator, on_file, on_gzip, on_tar, packed
+from json_mutators import on_text
 from member_mutators import BOMBS, MEMBERS, NAMES, SPECIAL
 from parameter_mutators import RECORDS, VALUES
 from seed_models import SCRIPT, SEEDS, Files, tarred
-from symbol_mutators import ATTRIBUTES, GRAPHS, on_text
+from symbol_mutators import ATTRIBUTES, GRAPHS
 from text_mutators import HARMLESS, SCRIPTS, SHAPE_EDITS
 
 from harness.artifact import PARAMETERS, SHAPES, SYMBOL

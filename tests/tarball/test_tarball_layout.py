@@ -8,8 +8,8 @@ import pytest
 import tarball_parts as parts
 
 from harness.artifact import MODEL_FILES, PARAMETERS, SHAPES, SYMBOL
+from harness.tarball.examination import examine
 from harness.tarball.member import Kind, Member
-from harness.tarball.verify import inspect
 
 
 def model(**renamed: str) -> list[Member]:
@@ -35,7 +35,7 @@ def other(name: str, kind: Kind) -> Member:
 
 def found(members: list[Member]) -> list[str]:
     """The problems, in words."""
-    return [str(problem) for problem in inspect(members)]
+    return [str(problem) for problem in examine(members).problems]
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ def test_harmless_habits_pass(members: list[Member]) -> None:
 @pytest.mark.parametrize("missing", MODEL_FILES)
 def test_missing_member(missing: str) -> None:
     """A missing model file is named, whichever it is."""
-    problems = inspect([member for member in model() if member.name != missing])
+    problems = examine([member for member in model() if member.name != missing]).problems
     assert [(problem.code, problem.member) for problem in problems] == [("missing-member", missing)]
 
 
@@ -75,7 +75,7 @@ def test_missing_member_in_words() -> None:
 
 def test_not_flat() -> None:
     """Files inside a folder are told from files that are not there, as the mending differs."""
-    problems = inspect(model(symbol=f"out/{SYMBOL}", parameters=f"out/{PARAMETERS}", shapes=f"out/{SHAPES}"))
+    problems = examine(model(symbol=f"out/{SYMBOL}", parameters=f"out/{PARAMETERS}", shapes=f"out/{SHAPES}")).problems
     assert [problem.code for problem in problems] == ["not-flat"] * 3
     assert str(problems[0]) == (
         "[not-flat] out/model-symbol.json: not flat: expected model-symbol.json at the top of the tarball, found it"
@@ -85,7 +85,7 @@ def test_not_flat() -> None:
 
 def test_not_flat_in_a_folder_of_any_name() -> None:
     """The hint can be printed whatever the folder is called."""
-    problems = inspect(model(symbol=f"\udc80\x1b/{SYMBOL}"))
+    problems = examine(model(symbol=f"\udc80\x1b/{SYMBOL}")).problems
     assert [problem.code for problem in problems] == ["unsafe-path", "not-flat"]
     assert all(str(problem).isprintable() for problem in problems)
 
@@ -107,7 +107,7 @@ def test_not_flat_in_a_folder_of_any_name() -> None:
 )
 def test_unsafe_path(name: str, reason: str) -> None:
     """Names that would leave the folder, or that no folder can hold, are refused with the reason."""
-    problems = inspect([*model(), file(name)])
+    problems = examine([*model(), file(name)]).problems
     assert [problem.code for problem in problems] == ["unsafe-path"]
     assert problems[0].found == f"expected a name inside the model's folder, found {reason}"
     assert str(problems[0]).isprintable()
@@ -116,7 +116,7 @@ def test_unsafe_path(name: str, reason: str) -> None:
 @pytest.mark.parametrize("name", ["/etc", "..", "code/.."])
 def test_unsafe_folders(name: str) -> None:
     """Folders are held to the same rule."""
-    assert [problem.code for problem in inspect([*model(), folder(name)])] == ["unsafe-path"]
+    assert [problem.code for problem in examine([*model(), folder(name)]).problems] == ["unsafe-path"]
 
 
 def test_link() -> None:
@@ -136,14 +136,14 @@ def test_special_file() -> None:
 @pytest.mark.parametrize("again", [SHAPES, f"./{SHAPES}", f".//{SHAPES}"])
 def test_duplicate_member(again: str) -> None:
     """Two members for one path are refused, also when they are spelled differently."""
-    problems = inspect([*model(), file(again, parts.model()[SHAPES])])
+    problems = examine([*model(), file(again, parts.model()[SHAPES])]).problems
     assert [problem.code for problem in problems] == ["duplicate-member"]
     assert problems[0].found == f"expected each path once, found {SHAPES!r} and {again!r}"
 
 
 def test_file_and_folder_of_one_name() -> None:
     """A folder does not excuse a file of the same name."""
-    assert [problem.code for problem in inspect([*model(), folder("a"), file("a")])] == ["duplicate-member"]
+    assert [problem.code for problem in examine([*model(), folder("a"), file("a")]).problems] == ["duplicate-member"]
 
 
 def test_path_conflict() -> None:
@@ -159,7 +159,7 @@ def test_path_conflict() -> None:
 )
 def test_case_collision(names: list[str], expected: str) -> None:
     """Names that differ in case only overwrite each other on some machines."""
-    problems = inspect([*model(), *map(file, names)])
+    problems = examine([*model(), *map(file, names)]).problems
     assert [problem.code for problem in problems] == ["case-collision"]
     assert problems[0].found == f"expected names that differ in more than case, found {expected}"
 
@@ -168,4 +168,4 @@ def test_all_faults_at_once() -> None:
     """Nobody mends one fault to be told of the next."""
     members = [*model()[:2], file("/a"), other("b", Kind.LINK), file("c"), file("C"), file("c")]
     codes = {"unsafe-path", "link", "case-collision", "duplicate-member", "missing-member"}
-    assert {problem.code for problem in inspect(members)} == codes
+    assert {problem.code for problem in examine(members).problems} == codes

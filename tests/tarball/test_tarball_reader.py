@@ -246,7 +246,7 @@ def test_refuses_broken_extended_headers(tmp_path: Path, headers: bytes, found: 
 def test_refuses_names_beyond_any_path(tmp_path: Path) -> None:
     """A name longer than Linux can open is not kept."""
     path = parts.write(tmp_path / "m.tar.gz", {"a/" * 2100: b""})
-    assert "[damaged] expected names of at most 1,024 letters, found one of 4,199" in damage(path)
+    assert "[damaged] expected names of at most 1,024 letters, found one of 4,200" in damage(path)
 
 
 def test_global_headers_with_comments_pass(tmp_path: Path) -> None:
@@ -294,3 +294,36 @@ def test_undecodable_names_do_not_break_messages(tmp_path: Path) -> None:
     (member,) = members(packed(tmp_path / "m.tar.gz", raw + END))
     assert member.label == r"\udcff\x1b[2J"
     assert member.escape() == "a name with control characters or bytes that are not UTF-8"
+
+
+@pytest.mark.parametrize(
+    ("fields", "found"),
+    [
+        ({"uid": -1}, "expected a user from 0 to 4,294,967,295 in a tar header, found -1"),
+        ({"gid": 2**32}, "expected a group from 0 to 4,294,967,295 in a tar header, found 4294967296"),
+        ({"mtime": 2**40}, "expected a time from 0 to 17,179,869,184 in a tar header, found 1099511627776"),
+        ({"mtime": -5}, "expected a time from 0 to 17,179,869,184 in a tar header, found -5"),
+    ],
+)
+def test_refuses_numbers_that_other_programs_give_up_on(tmp_path: Path, fields: dict[str, int], found: str) -> None:
+    """Programs stop at owners and times that the system has no room for, with the model half unpacked."""
+    path = parts.write(tmp_path / "m.tar.gz", {}, before=[parts.entry("a", **fields)], form=tarfile.GNU_FORMAT)
+    assert found in damage(path)
+
+
+@pytest.mark.parametrize("value", ["-1", "1e9", "inf", "9" * 30, "", "\u0663"])
+def test_refuses_such_numbers_in_extended_headers_too(tmp_path: Path, value: str) -> None:
+    """They win over the header's, so they are held to the same bounds."""
+    content = f"mtime={value}\n".encode()
+    extended = block(f"{len(content) + 3} ".encode() + content)
+    assert "as mtime, found " in damage(packed(tmp_path / "m.tar.gz", extended + parts.tar_bytes({"a": b""})))
+
+
+def test_refuses_an_extended_header_of_nothing(tmp_path: Path) -> None:
+    """It speaks of the next member: without one, a reader cannot know whether the archive is whole."""
+    extended = block(record("comment", "x"))
+    whole = parts.tar_bytes({"a": b""})
+    at = 512
+    assert "expected a member after an extended header" in damage(
+        packed(tmp_path / "m.tar.gz", whole[:at] + extended + whole[at:])
+    )

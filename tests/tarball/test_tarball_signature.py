@@ -35,6 +35,12 @@ def test_reads_the_signature() -> None:
     assert read_shapes(encoded(document)) == ({"a": (1, 784), "b": (7,)}, [])
 
 
+@pytest.mark.parametrize("batch", [0, -1, 100])
+def test_any_batch_size_will_do(batch: int) -> None:
+    """The container replaces it."""
+    assert read_shapes(encoded([{"name": "data", "shape": [batch, 784]}])) == ({"data": (batch, 784)}, [])
+
+
 SHAPE = "expected a shape of positive whole numbers for 'data', found "
 
 
@@ -54,7 +60,7 @@ SHAPE = "expected a shape of positive whole numbers for 'data', found "
         ([{"name": "data", "shape": [1, 7.0]}], f"{SHAPE}[1, 7.0]"),
         ([{"name": "data", "shape": [True]}], f"{SHAPE}[True]"),
         ([{"name": "data", "shape": ["1"]}], f"{SHAPE}['1']"),
-        ([{"name": "data", "shape": [2**31]}], f"{SHAPE}[2147483648]"),
+        ([{"name": "data", "shape": [1, 2**31]}], f"{SHAPE}[1, 2147483648]"),
         ([{"name": "data", "shape": [1]}] * 2, "expected each input once, found 'data' twice"),
     ],
 )

@@ -6,10 +6,10 @@ import gzip
 import hashlib
 import io
 import re
+import struct
 import subprocess
 import sys
 import tarfile
-import struct
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from harness.artifact import MODEL_FILES, PARAMETERS, SHAPES, SYMBOL
 from harness.errors import ArtifactError
-from harness.tarball import verify as module
+from harness.tarball import examination
 from harness.tarball.unpacked import Limits
 from harness.tarball.verify import SHOWN, check, load_artifact, verify
 
@@ -251,7 +251,7 @@ def test_other_files_under_code_are_not_parsed(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", [SYMBOL, SHAPES, "code/a.py"])
 def test_text_files_have_a_limit(tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Files that are read whole are refused when no such file is that large."""
-    monkeypatch.setattr(module, "TEXT_LIMIT", 4096)
+    monkeypatch.setattr(examination, "CODE_LIMIT" if name.startswith("code/") else "TEXT_LIMIT", 4096)
     (problem,) = verify(parts.write(tmp_path / "m.tar.gz", parts.model() | {name: b"#" * 5000}))
     assert (problem.member, problem.found) == (name, "expected at most 4,096 bytes, found 5,000")
 

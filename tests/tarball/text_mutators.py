@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import tarball_parts as parts
 from byte_mutators import Mutator, packed
-from parameter_mutators import read, written
+from parameter_records import read, written
 from seed_models import SCRIPT, Files, entries, joined, tarred
 
 from harness.artifact import PARAMETERS, SHAPES, SYMBOL
@@ -72,7 +72,13 @@ def several(draw: Random, document: list[Entry]) -> None:
     """An entry more: the same, the label, a parameter, an unknown one."""
     shape = document[0]["shape"]
     more = [document[0], {"name": "softmax_label", "shape": [1]}, {"name": "fc1_bias", "shape": [4]}]
-    more += [{"name": "softmax_label", "shape": shape}, {"name": "other", "shape": shape}, {"shape": shape}, None, "data"]
+    more += [
+        {"name": "softmax_label", "shape": shape},
+        {"name": "other", "shape": shape},
+        {"shape": shape},
+        None,
+        "data",
+    ]
     document.insert(draw.randrange(2), draw.choice(more))
 
 
@@ -124,7 +130,13 @@ def broken_script(draw: Random, files: Files) -> Files:
 def deep_script(draw: Random, files: Files) -> Files:
     """Brackets, signs, calls or blocks inside each other."""
     count = draw.choice([50, 150, 1_000, 100_000])
-    nests = [b"(" * count + b"1" + b")" * count, b"-" * count + b"1", b"f" + b"()" * count, b"[" * count, b"x = 1 + " * 9]
+    nests = [
+        b"(" * count + b"1" + b")" * count,
+        b"-" * count + b"1",
+        b"f" + b"()" * count,
+        b"[" * count,
+        b"x = 1 + " * 9,
+    ]
     nests += [b"".join(b" " * depth + b"if x:\n" for depth in range(min(count, 1000))), b"1" + b"+1" * count]
     return files | {SCRIPT: draw.choice(nests)}
 
@@ -133,13 +145,28 @@ def huge_script(draw: Random, files: Files) -> Files:
     """A script of megabytes: statements, a list, a string, a number, a comment, spaces."""
     size = draw.choice([10_000, 300_000, 3_000_000, 16_000_000])
     ways = [b"a\n" * (size // 2), b"x = [" + b"0," * (size // 2) + b"]", b"'" + b"x" * size + b"'", b"9" * size]
-    ways += [b"#" * size, b" " * size, b"\n" * size, b"\\\n" * (size // 2), b"a;" * (size // 2), b"f(" * 50 + b"x," * (size // 2)]
+    ways += [
+        b"#" * size,
+        b" " * size,
+        b"\n" * size,
+        b"\\\n" * (size // 2),
+        b"a;" * (size // 2),
+        b"f(" * 50 + b"x," * (size // 2),
+    ]
     return files | {SCRIPT: draw.choice(ways)}
 
 
 def more_scripts(draw: Random, files: Files) -> Files:
     """Other files under ``code/``, with odd names or hundreds of them."""
-    names = ["code/requirements.txt", "code/__init__.py", "code/.py", "code/a b.py", "code/lib/x.py", "code/x.PY", "x.py"]
+    names = [
+        "code/requirements.txt",
+        "code/__init__.py",
+        "code/.py",
+        "code/a b.py",
+        "code/lib/x.py",
+        "code/x.PY",
+        "x.py",
+    ]
     many = {f"code/m{number}.py": b"import os\n" for number in range(draw.choice([0, 0, 300]))}
     return files | many | {draw.choice(names): draw.choice([b"x", b"(", b"", b"numpy==1"])}
 
@@ -168,10 +195,16 @@ def repacked(draw: Random, files: Files) -> bytes:
     """Members in another order, in another tar format, with other owners, times and modes, at another level."""
     members = draw.sample(entries(files), len(files))
     for info, _ in members:
-        info.mtime, info.uid, info.mode = draw.choice([0, 1e9, 1.5e9]), draw.choice([0, 1000]), draw.choice([0o600, 0o777])
+        info.mtime, info.uid, info.mode = (
+            draw.choice([0, 1e9, 1.5e9]),
+            draw.choice([0, 1000]),
+            draw.choice([0o600, 0o777]),
+        )
         info.uname = draw.choice(["", "root"])
         info.name = draw.choice([info.name, f"./{info.name}"])
-    folders = [(parts.entry(name, type=tarfile.DIRTYPE, mode=0o755), b"") for name in draw.choice([[], ["./"], ["code"]])]
+    folders = [
+        (parts.entry(name, type=tarfile.DIRTYPE, mode=0o755), b"") for name in draw.choice([[], ["./"], ["code"]])
+    ]
     form = draw.choice([tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])
     tar = joined(folders + members, form) + bytes(draw.choice([0, 512, 8192]))
     return gzip.compress(tar, compresslevel=draw.randrange(10), mtime=draw.getrandbits(32))

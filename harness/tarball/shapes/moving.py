@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from harness.tarball.shapes.rule import MOST_DIMENSIONS, Family, axis_of, expect, numbers, shown
+from harness.tarball.shapes.rule import MOST_DIMENSIONS, NOTHING, Family, Found, Given, axis_of, expect, numbers, shown
 
 if TYPE_CHECKING:
     from harness.artifact import Shape
@@ -142,3 +142,11 @@ def _swap(settings: Settings, data: Shape) -> Shape:
     sizes = list(data)
     sizes[one], sizes[other] = data[other], data[one]
     return tuple(sizes)
+
+
+@MOVING.add("_zeros", "_ones", "_full", inputs=0)
+def _constant(settings: Settings, given: Given) -> Found:
+    """A 0 stands for a size that its readers tell, such as the batch of a recurrent network's first state."""
+    del given
+    shape = numbers(settings, "shape")
+    return Found((shape,)) if shape and min(shape) > 0 else NOTHING

@@ -74,7 +74,11 @@ def _l2_normalization(settings: Settings, given: Given) -> Found:
 @NORMALIZATION.add("LRN", outputs=2)
 def _lrn(settings: Settings, given: Given) -> Found:
     del settings
-    return NOTHING if given[0] is None else Found((given[0],))
+    [data] = given
+    if data is None:
+        return NOTHING
+    expect(len(data) == 4, "data of 4 dimensions", data)  # noqa: PLR2004 - batch, channels, height, width
+    return Found((data,))
 
 
 @NORMALIZATION.add("Dropout", outputs=2)

@@ -21,9 +21,14 @@ if TYPE_CHECKING:
 POOLING = Family()
 
 
-@POOLING.add("Pooling", outputs=2)
+def _outputs(settings: Settings) -> int:
+    """Builds with oneDNN, such as the wheels, also tell where a maximum was."""
+    first = settings["layout"] in ("None", *CHANNELS_FIRST.values())
+    return 2 if settings["pool_type"] == "max" and settings["kernel"] and first else 1
+
+
+@POOLING.add("Pooling", outputs=_outputs)
 def _pooling(settings: Settings, given: Given) -> Found:
-    """The second output, of builds with oneDNN such as the wheels, tells where a maximum was."""
     [data], convention = given, settings["pooling_convention"]
     expect(settings["pool_type"] != "lp" or settings["p_value"] is not None, "a p_value for pool_type lp", "none")
     expect(convention != "same", "pooling_convention to be valid or full", convention)  # MXNet 1.9.1 fails at it

@@ -35,10 +35,11 @@ def _rnn(settings: Settings, given: Given) -> Found:
         return NOTHING
     expect(len(data) == 3, "data of 3 dimensions: steps, batch, features", data)  # noqa: PLR2004 - these
     size, layers = settings["state_size"], settings["num_layers"]
-    expect(min(size, layers) > 0, "state_size and num_layers above 0", (size, layers))
+    width = size if settings["projection_size"] is None else settings["projection_size"]
+    sizes = {"state_size": size, "num_layers": layers, "projection_size": width}
+    expect(min(sizes.values()) > 0, f"{', '.join(sizes)} above 0", tuple(sizes.values()))
     steps, batch, features = data
     directions = 2 if settings["bidirectional"] else 1
-    width = settings["projection_size"] or size
     state, cell = (layers * directions, batch, width), (layers * directions, batch, size)
     inputs: dict[int, Shape] = {1: (_weights(settings, features, directions, width),), 2: state}
     if _is_lstm(settings):

@@ -67,7 +67,7 @@ def _pick(settings: Settings, given: Given) -> Found:
 
 @REDUCTIONS.of_data("broadcast_axis")
 def _broadcast_axis(settings: Settings, data: Shape) -> Shape:
-    axes, sizes = numbers(settings, "axis"), numbers(settings, "size", least=1)
+    axes, sizes = numbers(settings, "axis", least=0), numbers(settings, "size", least=1)
     expect(len(axes) == len(sizes) <= len(data), f"as many axes as sizes, at most {len(data)}", f"{len(axes)} axes")
     target = dict(zip((axis_of(axis, data) for axis in axes), sizes, strict=True))
     fits = len(target) == len(axes) and all(data[axis] == 1 for axis in target)
@@ -97,7 +97,8 @@ def _broadcast_like(settings: Settings, given: Given) -> Found:
     expect(len(ours) <= len(data), f"at most {len(data)} axes", ours)
     pairs = zip(ours, theirs, strict=True)
     target = {axis_of(one, data): like[axis_of(other, like)] for one, other in pairs}
-    return Found((_stretched(data, tuple(target.get(axis, size) for axis, size in enumerate(data))),))
+    expect(all(data[axis] == 1 for axis in target), f"lhs_axes of size 1 of data of shape {shown(data)}", ours)
+    return Found((tuple(target.get(axis, size) for axis, size in enumerate(data)),))
 
 
 def _stretched(data: Shape, target: Shape) -> Shape:
