@@ -100,7 +100,9 @@ def _wait(child: int, reading: int, seconds: float) -> dict[str, str]:
     """The child's answer, or how it ended without one."""
     watch = os.pidfd_open(child)
     try:
-        ended, _, _ = select.select([watch], [], [], seconds)
+        # While an answer is due nobody asks: standard input is ready only when whoever asked is gone.
+        ready, _, _ = select.select([watch, sys.stdin], [], [], seconds)
+        ended = watch in ready
         if not ended:
             os.kill(child, signal.SIGKILL)
         _, status = os.waitpid(child, 0)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import json
+import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -57,7 +58,8 @@ class Operator:
 
     def settings(self, given: Mapping[str, str]) -> tuple[Settings, list[str]]:
         """The values of attributes, and in words what is wrong with those given."""
-        unknown = [name for name in given if name not in self.attributes and not _is_hidden(name)]
+        known = {*self.attributes, self.variadic}
+        unknown = [name for name in given if name not in known and not _is_hidden(name)]
         faults = [f"expected no attribute {name!r:.60}" for name in unknown if self.strict]
         values = {}
         for name, attribute in self.attributes.items():
@@ -112,7 +114,14 @@ def _parser(kind: str) -> Parse:
 
 
 def _optional(parse: Parse, text: str) -> Any:
-    return None if text == "None" else parse(text)
+    if text == "None":
+        return None
+    if parse is not _number:
+        return parse(text)
+    value = _number(text.strip())  # read by the library of C++: spaces may follow, and nan and inf are no numbers
+    if not math.isfinite(value):
+        raise ValueError(text)
+    return value
 
 
 def _choice(choices: frozenset[str], text: str) -> str:
@@ -141,20 +150,28 @@ def _integer(least: int, most: int, text: str) -> int:
 
 
 def _number(text: str) -> float:
-    if "_" in text or not text.isascii():
+    if "_" in text or not text.isascii() or text != text.rstrip():
         raise ValueError(text)
     return float(text)
 
 
 _TUPLE = re.compile(r"\s*(?:\((.*)\)|\[(.*)\])\s*", re.DOTALL)
+_ALONE = re.compile(r"\s*-?[0-9][^\s,L]*\s*", re.ASCII)
 
 
-def _tuple(parse: Parse, text: str) -> tuple[Any, ...]:
-    """``(2, 3)``, ``[2,3]``, ``(2L, 3L)`` as Python 2 wrote it, ``(None, 1)``, or a number alone."""
+def _tuple(parse: Parse, text: str) -> tuple[Any, ...] | None:
+    """``(2, 3)``, ``[2,3]``, ``(2L, 3L)`` as Python 2 wrote it, ``(None, 1)`` as slices have it, or a number alone."""
+    if text == "None":
+        return None
     match = _TUPLE.fullmatch(text)
-    inner = text if match is None else (match[1] or match[2] or "").strip().removesuffix(",")
-    items = inner.split(",") if inner else []
-    return tuple(None if item.strip() == "None" else parse(item.strip().removesuffix("L")) for item in items)
+    if match is None:
+        if not _ALONE.fullmatch(text):
+            raise ValueError(text)
+        return (parse(text.strip()),)
+    inner = (match[1] or match[2] or "").strip().removesuffix(",")
+    items = [item.strip() for item in inner.split(",")] if inner else []
+    long = "" if parse is _number else "L"
+    return tuple(None if item == "None" else parse(item.removesuffix(long)) for item in items)
 
 
 _INT = functools.partial(_integer, -(2**31), 2**31 - 1)
@@ -170,7 +187,7 @@ _PARSERS: dict[str, Parse] = {
     "double": _number,
     "real_t": _number,
     "Shape(tuple)": functools.partial(_tuple, _LONG),
-    "Shape": functools.partial(_optional, functools.partial(_tuple, _LONG)),
+    "Shape": functools.partial(_tuple, _INT),
     "tuple of <long>": functools.partial(_tuple, _LONG),
     "tuple of <float>": functools.partial(_tuple, _number),
     "tuple of <double>": functools.partial(_tuple, _number),

@@ -28,7 +28,7 @@ class Limits:
         ratio_floor: bytes below which the ratio is not looked at: small files of zeros are harmless.
     """
 
-    headers: int = 50_000
+    headers: int = 20_000
     unpacked: int = 4 << 30
     ratio: int = 100
     ratio_floor: int = 64 << 20

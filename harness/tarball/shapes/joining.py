@@ -80,6 +80,8 @@ def _up_sampling(settings: Settings, given: Given) -> Found:
         expect(same, f"data whose height and width divide {height} and {width}", shape)
     if len(known) < len(given):
         return NOTHING
-    joined = settings["multi_input_mode"] == "concat"
-    channels = sum(shape[1] for shape in known) if joined else data[1]
+    channels = sum(shape[1] for shape in known)
+    if settings["multi_input_mode"] == "sum":
+        channels = data[1]
+        expect(all(shape[1] == channels for shape in known), f"inputs of {channels} channels to add", known[-1])
     return Found(((data[0], channels, height, width),))

@@ -33,12 +33,14 @@ def _pooling(settings: Settings, given: Given) -> Found:
     expect(settings["pool_type"] != "lp" or settings["p_value"] is not None, "a p_value for pool_type lp", "none")
     expect(convention != "same", "pooling_convention to be valid or full", convention)  # MXNet 1.9.1 fails at it
     numbers(settings, "kernel", least=1)
-    window = None if settings["global_pool"] else window_of(settings)
+    numbers(settings, "stride", least=1)
+    window = None if settings["global_pool"] else window_of(settings, longer=True)
     if data is None:
         return NOTHING
     expect(len(data) - 2 in CHANNELS_FIRST, "data of 3 to 5 dimensions", data)
     layout = settings.get("layout", "None")
-    check_layout(layout, len(data) - 2)
+    if window:
+        check_layout(layout, len(data) - 2)
     data = to_channels_first(data, layout)
     if window is None:
         counts: Shape = (1,) * (len(data) - 2)

@@ -62,8 +62,12 @@ class Window(NamedTuple):
         return tuple(most - 2 * pad + more for most, pad, more in zip(whole, self.pad, adjustments, strict=True))
 
 
-def window_of(settings: Settings) -> Window:
+def window_of(settings: Settings, *, longer: bool = False) -> Window:
     """The window of a node.
+
+    Args:
+        settings: of the node.
+        longer: whether what goes with the kernel may be longer than it, and only its beginning counts.
 
     Raises:
         MisfitError: measures that do not fit together.
@@ -73,6 +77,8 @@ def window_of(settings: Settings) -> Window:
     expect(count in CHANNELS_FIRST, "a kernel of 1 to 3 numbers", kernel)
     least = {"stride": 1, "dilate": 1, "pad": 0, "adj": 0, "target_shape": 0}
     given = {name: numbers(settings, name, least[name]) for name in least if name in settings}
+    if longer:
+        given = {name: measure[:count] for name, measure in given.items()}
     for name, measure in given.items():
         expect(len(measure) in (0, count), f"a {name} of {count} numbers, as the kernel", measure)
     check_layout(settings.get("layout", "None"), count)
