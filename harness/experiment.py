@@ -57,6 +57,8 @@ class Experiment:
         name: lower-case letters, digits and single hyphens, at most 40; it becomes part of AWS resource names.
         entry_point: the Python script that defines ``build_graph`` and is shipped in the tarball's ``code/``.
         dataset: where the arrays come from, for instance ``harness.mnist()``.
+        requirements: a file of packages that the container installs with pip before it imports the entry point; shipped
+            as ``code/requirements.txt``. The simulated account installs nothing: there they have to be installed here.
         epochs: passes over the training data.
         batch_size: images per update.
         seeds: one replicate of every setting is trained per seed; a gate looks at all of them.
@@ -68,13 +70,14 @@ class Experiment:
         num_cpus: CPU contexts to train on, data parallel, when ``num_gpus`` is 0.
 
     Raises:
-        DeclarationError: any of these is out of range, the engine or optimizer is unknown, the script is missing, or it
-            defines no ``build_graph``.
+        DeclarationError: any of these is out of range, the engine or optimizer is unknown, a file is missing, or the
+            script defines no ``build_graph``.
     """
 
     name: str
     entry_point: Path
     dataset: Dataset
+    requirements: Path | None = None
     epochs: int = 10
     batch_size: int = 100
     seeds: Sequence[int] = (0,)
@@ -96,6 +99,7 @@ class Experiment:
         if not isinstance(self.seeds, Iterable):
             raise DeclarationError(f"seeds: expected a list of whole numbers, found {self.seeds!r}; such as range(5)")
         object.__setattr__(self, "entry_point", Path(self.entry_point).resolve())
+        object.__setattr__(self, "requirements", _requirements_file(self.requirements))
         object.__setattr__(self, "seeds", tuple(self.seeds))
         _check_dataset(self.dataset)
         check_optimizer("optimizer", self.optimizer)
@@ -219,6 +223,17 @@ def _graph_parameters(entry_point: Path, content: bytes) -> tuple[str, ...]:
     raise DeclarationError(
         f"entry point {entry_point}: expected a function build_graph() that returns an MXNet symbol, found none"
     )
+
+
+def _requirements_file(given: object) -> Path | None:
+    if given is None:
+        return None
+    if not isinstance(given, str | Path):
+        raise DeclarationError(f"requirements: expected the path of a file for pip, found {given!r}")
+    path = Path(given).resolve()
+    if not path.is_file():
+        raise DeclarationError(f"requirements: expected a file for pip, found none at {path}; check the path")
+    return path
 
 
 def _check_dataset(dataset: object) -> None:

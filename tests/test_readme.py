@@ -22,6 +22,8 @@ RUN_BY = {
     "pytest -m local --artifacts kept": "tests/plugin/test_plugin_sessions.py",
     "pytest -m local --report report": "tests/plugin/test_plugin_telling.py",
     "pytest -m aws": "tests/plugin/test_plugin_selection.py",
+    "byom verify model.tar.gz": "tests/tarball/test_tarball_cli.py",
+    "byom inspect model.tar.gz": "tests/tarball/test_tarball_cli.py",
     "byom serve model.tar.gz": "tests/simulator/test_simulator_cli.py",
 }
 """Where each command of the README is run."""

@@ -115,7 +115,8 @@ def artifact(
         model = Path(folder) / "model"
         model.mkdir()
         checkpoint.save(trained.checkpoint, model)
-        packed = pack(model, Path(folder) / "model.tar.gz", entry_point=experiment.entry_point)
+        target, script = Path(folder) / "model.tar.gz", experiment.entry_point
+        packed = pack(model, target, entry_point=script, requirements=experiment.requirements)
         check(packed.path)
         HarnessSession.of(request.config).packed(packed, experiment, hyperparameters)
         keep = request.config.getoption("--artifacts")

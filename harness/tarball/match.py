@@ -60,8 +60,8 @@ def shape_problems(graph: Graph, inputs: Mapping[str, Shape], stored: Mapping[st
     if not (inferred.unknown or inferred.faults):
         open_ends = [name for name, position in graph.variables.items() if (position, 0) not in inferred.shapes]
         if open_ends:
-            found = f"expected to find every shape from those of the inputs, found none for {some(open_ends)}"
-            yield Problem("graph-shape", SYMBOL, found, "give these variables a shape: mx.sym.var(name, shape=...)")
+            words = f"expected to find every shape from those of the inputs, found none for {some(open_ends)}"
+            yield Problem("graph-shape", SYMBOL, words, "give these variables a shape: mx.sym.var(name, shape=...)")
     misfits = []
     for name, position in graph.variables.items():
         if name in inputs:

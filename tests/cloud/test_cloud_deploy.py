@@ -16,7 +16,7 @@ from harness.cloud.session import LIVE
 from harness.errors import ArtifactError, CloudError
 from harness.tarball.export import pack
 from harness.tarball.extract import extract
-from harness.tarball.verify import check
+from harness.tarball.verify import check, load_artifact
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -154,3 +154,18 @@ def test_what_the_sdk_makes_of_it_is_verified_too(account: Cloud, packed: Artifa
     with pytest.raises(ArtifactError, match=r"\[code-syntax\] code/entry\.py: expected Python 3\.8"):
         deploy(account, packed, name="byom-test-repacked", entry_point=script)
     assert everything(account) == []
+
+
+def test_requirements_reach_the_container(account: Cloud, packed: Artifact, script: Path, tmp_path: Path) -> None:
+    """What the SDK makes of the tarball still has ``code/requirements.txt``, beside the entry point."""
+    (tmp_path / "r.txt").write_text("numpy>=1\n")
+    folder = tmp_path / "model"
+    extract(packed.path, folder)
+    target = tmp_path / "model.tar.gz"
+    artifact = pack(folder, target, entry_point=script, requirements=tmp_path / "r.txt")
+    deployment = deploy(account, artifact, name="byom-test-requirements", entry_point=script)
+    repacked = tmp_path / "repacked.tar.gz"
+    name = deployment.endpoint_name
+    account.client("s3").download_file(account.sdk.default_bucket(), f"{name}/{name}/model.tar.gz", str(repacked))
+    assert {"code/entry.py", "code/requirements.txt"} < set(load_artifact(repacked).members)
+    deployment.delete()

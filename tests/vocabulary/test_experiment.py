@@ -167,6 +167,8 @@ def test_bad_grids_are_refused(axes: dict[str, Any], message: str) -> None:
         ({"seeds": [1, 1]}, r"seeds repeat \(\(1, 1\)\)"),
         ({"seeds": [-1]}, "seed: expected a whole number of at least 0, found -1"),
         ({"entry_point": "/nowhere/entry.py"}, "expected a Python script at /nowhere/entry.py, found none"),
+        ({"requirements": 5}, "requirements: expected the path of a file for pip, found 5"),
+        ({"requirements": "/nowhere/r.txt"}, "requirements: expected a file for pip, found none at /nowhere/r.txt"),
     ],
 )
 def test_bad_experiments_are_refused(script: Path, fields: dict[str, Any], message: str) -> None:

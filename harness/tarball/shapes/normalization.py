@@ -97,6 +97,8 @@ def _softmax(settings: Settings, given: Given) -> Found:
     if data is None:
         return NOTHING
     axis = axis_of(settings["axis"], data)
+    counted = settings["axis"] >= -1 or not settings["use_length"]  # MXNet 1.9.1 gets no other axis right
+    expect(counted, "an axis of -1 or above where lengths are used", settings["axis"])
     lengths = (*data[:axis], *data[axis + 1 :]) or (1,)
     return Found((data,), {1: lengths} if settings["use_length"] else {})
 

@@ -19,8 +19,8 @@ def _dot(settings: Settings, given: Given) -> Found:
     left, right = given
     if left is None or right is None:
         return NOTHING
-    for shape, flag in ((left, settings["transpose_a"]), (right, settings["transpose_b"])):
-        expect(len(shape) > 1 or not flag, "at least 2 dimensions to transpose", shape)
+    turned = settings["transpose_a"] or settings["transpose_b"]
+    expect(left[1:] or right[1:] or not turned, "more than 1 dimension to transpose", f"{left} and {right}")
     rest, inner = (left[1:], left[0]) if settings["transpose_a"] else (left[:-1], left[-1])
     other_rest, other = (right[:-1], right[-1]) if settings["transpose_b"] else (right[1:], right[0])
     expect(inner == other, f"dimensions of one size to multiply along, of {left} and {right}", f"{inner} and {other}")

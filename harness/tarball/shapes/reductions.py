@@ -70,8 +70,8 @@ def _broadcast_axis(settings: Settings, data: Shape) -> Shape:
     axes, sizes = numbers(settings, "axis", least=0), numbers(settings, "size", least=1)
     expect(len(axes) == len(sizes) <= len(data), f"as many axes as sizes, at most {len(data)}", f"{len(axes)} axes")
     target = dict(zip((axis_of(axis, data) for axis in axes), sizes, strict=True))
-    fits = len(target) == len(axes) and all(data[axis] == 1 for axis in target)
-    expect(fits, f"distinct axes of size 1 of data of shape {shown(data)}", axes)
+    fits = all(data[axis] == 1 for axis in target)
+    expect(fits, f"axes of size 1 of data of shape {shown(data)}", axes)
     return tuple(target.get(axis, size) for axis, size in enumerate(data))
 
 
