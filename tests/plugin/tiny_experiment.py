@@ -173,7 +173,11 @@ def run(folder: Path, *arguments: str, env: Mapping[str, str] | None = None) -> 
     """
     scratch = folder / "scratch"
     scratch.mkdir(exist_ok=True)
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "BYOM_", "PYTEST_", "SAGEMAKER_"))}
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("AWS_", "BYOM_", "PYTEST_", "SAGEMAKER_"))
+    }
     settings = {"HOME": str(folder), "TMPDIR": str(scratch), "AWS_EC2_METADATA_DISABLED": "true"}
     done = subprocess.run(
         [sys.executable, "-m", "pytest", *arguments],
