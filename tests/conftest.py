@@ -1,4 +1,4 @@
-"""What every test shares: a cache of this run's own."""
+"""What every test shares: a cache of this run's own, and a profile for long runs of the properties."""
 
 from __future__ import annotations
 
@@ -6,9 +6,13 @@ import tempfile
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+settings.register_profile("long", deadline=None)
+"""``pytest FILE --hypothesis-profile=long``: files that compare with MXNet try many more examples then."""
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -57,11 +57,6 @@ def shape_problems(graph: Graph, inputs: Mapping[str, Shape], stored: Mapping[st
     inferred = infer(graph.nodes, graph.heads, {name: (1, *shape[1:]) for name, shape in inputs.items()})
     for fault in inferred.faults:
         yield Problem("graph-shape", SYMBOL, fault, f"check the graph, and the shape of its input in {SHAPES}")
-    if not (inferred.unknown or inferred.faults):
-        open_ends = [name for name, position in graph.variables.items() if (position, 0) not in inferred.shapes]
-        if open_ends:
-            words = f"expected to find every shape from those of the inputs, found none for {some(open_ends)}"
-            yield Problem("graph-shape", SYMBOL, words, "give these variables a shape: mx.sym.var(name, shape=...)")
     misfits = []
     for name, position in graph.variables.items():
         if name in inputs:

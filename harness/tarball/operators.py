@@ -58,8 +58,7 @@ class Operator:
 
     def settings(self, given: Mapping[str, str]) -> tuple[Settings, list[str]]:
         """The values of attributes, and in words what is wrong with those given."""
-        known = {*self.attributes, self.variadic}
-        unknown = [name for name in given if name not in known and not _is_hidden(name)]
+        unknown = [name for name in given if name not in self.attributes and not _is_hidden(name)]
         faults = [f"expected no attribute {name!r:.60}" for name in unknown if self.strict]
         values = {}
         for name, attribute in self.attributes.items():
@@ -81,8 +80,11 @@ def operator(name: str) -> Operator | None:
     own = table["aliases"].get(name, name)
     if own not in table["operators"]:
         return None
-    inputs, variadic, attributes, strict = table["operators"][own]
-    return Operator(own, tuple(inputs), variadic, {key: _attribute(text) for key, text in attributes.items()}, strict)
+    inputs, variadic, listed, strict = table["operators"][own]
+    attributes = {key: _attribute(text) for key, text in listed.items()}
+    if variadic:  # add_n counts its inputs in an attribute that it does not list
+        attributes.setdefault(variadic, _attribute("int, required"))
+    return Operator(own, tuple(inputs), variadic, attributes, strict)
 
 
 @functools.cache

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from hypothesis import strategies as st
-from tarball_shape_cases import FLAGS, MXNET, Case
+from tarball_shape_cases import MXNET, Case
+from tarball_shape_operators import FLAGS
 
 from harness.tarball.node import VARIABLE
 

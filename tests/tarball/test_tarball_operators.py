@@ -158,6 +158,14 @@ def test_settings_are_values_with_defaults() -> None:
     assert (settings["num_filter"], settings["no_bias"], settings["stride"]) == (8, True, ())
 
 
+def test_an_attribute_that_counts_inputs_is_known() -> None:
+    """Also where MXNet does not list it."""
+    known = operator("ElementWiseSum")
+    assert known is not None
+    assert known.settings({"num_args": "2"}) == ({"num_args": 2}, [])
+    assert known.settings({})[1] == ["expected the attribute num_args (int), found none"]
+
+
 def test_aliases_are_one_operator() -> None:
     """MXNet registers some operators under several names."""
     flatten, softmax = operator("flatten"), operator("Softmax")

@@ -7,10 +7,10 @@ import multiprocessing
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import tarball_shape_cases as cases
+import tarball_shape_operators as operators
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from tarball_shape_cases import Answer, Case, disagreements, of_mxnet, ours
+from tarball_shape_cases import MXNET, Answer, Case, disagreements, of_mxnet, ours
 from tarball_shape_graphs import Builder, broken, networks
 
 from harness.tarball.node import VARIABLE, Node
@@ -30,12 +30,12 @@ if TYPE_CHECKING:
 LONG = settings.get_current_profile_name() == "long"
 
 FAMILIES = {
-    "layers": cases.LAYERS,
-    "normalizing": cases.NORMALIZING,
-    "losses": cases.LOSSES,
-    "moving": cases.MOVING,
-    "reducing": cases.REDUCING,
-    "elementwise": cases.ELEMENTWISE,
+    "layers": operators.LAYERS,
+    "normalizing": operators.NORMALIZING,
+    "losses": operators.LOSSES,
+    "moving": operators.MOVING,
+    "reducing": operators.REDUCING,
+    "elementwise": operators.ELEMENTWISE,
 }
 
 
@@ -147,7 +147,7 @@ def declared(shape: str, data: Shape | None = None, **data_attributes: str) -> C
             "inputs": [[0, 0, 0], [1, 0, 0]],
         },
     ]
-    document = {"nodes": nodes, "arg_nodes": [0, 1], "heads": [[2, 0, 0]], "attrs": cases.MXNET}
+    document = {"nodes": nodes, "arg_nodes": [0, 1], "heads": [[2, 0, 0]], "attrs": MXNET}
     return Case(json.dumps(document), {} if data is None else {"data": data})
 
 
@@ -261,6 +261,7 @@ WORDS = {
         "Convolution", IMAGE, None, None, kernel=(1, 1), stride=(1,), num_filter=1
     ),
     "expected pad to be whole numbers of at least 0, found (-1, 0)": one("Pooling", IMAGE, kernel=(1, 1), pad=(-1, 0)),
+    "expected shape to be whole numbers, found None": one("Reshape", IMAGE, shape="None"),
     "expected kernel to be whole numbers of at least 1, found (None, 1)": one("Pooling", IMAGE, kernel=(None, 1)),
     "expected whole numbers of both in 2 groups, found 3 channels and 4 filters": one(
         "Convolution", IMAGE, None, None, kernel=(1, 1), num_filter=4, num_group=2
@@ -340,7 +341,7 @@ HOSTILE = {
     "one_hot": one("one_hot", (2,), depth=2**31 - 1),
     "rnn": one("RNN", (1, 1, 1), None, None, state_size=2**32 - 1, num_layers=2**32 - 1, mode="gru"),
     "pooling": one("Pooling", IMAGE, kernel=(HUGE, HUGE)),
-    "stride of many": one("Pooling", IMAGE, kernel=(1, 1), stride=(1,) * 10**5),
+    "stride of many": one("Deconvolution", IMAGE, None, kernel=(1, 1), stride=(1,) * 10**5, num_filter=1),
     "deconvolution": one("Deconvolution", IMAGE, None, kernel=(1, 1), stride=(HUGE, HUGE), num_filter=1),
     "axes of many": one("sum", (1, 2), axis=(0,) * 10**5),
     "take": one("take", (2,) * 30, (2,) * 30),
@@ -377,10 +378,10 @@ def test_billions_of_outputs_cost_nothing() -> None:
 
 
 def test_long_graphs_take_their_time_once() -> None:
-    """A chain of 5,000 nodes, one reader of as many outputs, and shapes that travel all the way up."""
+    """A chain of 3,000 nodes, one reader of as many outputs, and shapes that travel all the way up."""
     build = Builder()
     first = last = build.variable("first")
-    for _ in range(5_000):
+    for _ in range(3_000):
         last = build.layer("exp", [last])
     data = build.variable("data", (2, 3))
     total = build.layer("add_n", [data, *range(1, last + 1)], num_args=last + 1)
@@ -426,7 +427,7 @@ def anything(draw: st.DrawFn) -> Case:
 
 def test_nothing_raises() -> None:
     """Whatever the attributes and shapes are, the answer is an answer, and every shape in it is one."""
-    for case in drawn(anything(), 150):
+    for case in drawn(anything(), 100):
         found = case.inferred()
         assert all(shape and min(shape) > 0 for shape in found.shapes.values())
         assert len(found.faults) <= 10

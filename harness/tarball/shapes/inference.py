@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from harness.tarball.node import VARIABLE, Node, Output
-from harness.tarball.operators import Operator, Settings, operator
+from harness.tarball.operators import Settings, operator
 from harness.tarball.shapes.registry import RULES
-from harness.tarball.shapes.rule import MOST_DIMENSIONS, MisfitError, Rule, shown
+from harness.tarball.shapes.rule import MisfitError, Rule, shown, size_fault
 from harness.tarball.shapes.variables import Declared, declared, fits
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from harness.artifact import Shape
-
-MOST_ELEMENTS = 2**31 - 1
-"""MXNet's wheels have 32-bit tensor sizes."""
 
 _SWEEPS = 8
 """How often the graph is gone through. Networks take two or three; what would take more is left unknown, so that the
@@ -132,7 +128,7 @@ class _Search:
         if known is None or rule is None:
             self.unknown.add(node.operator)
             return
-        settings, faults = _settings(known, node)
+        settings, faults = known.settings(node.attributes)
         if not faults:
             faults = _count_faults(node, rule, settings)
         if faults:
@@ -196,7 +192,7 @@ class _Search:
                 return self._note(who, f"expected {name} of shape {shown(shape)}, found {shown(other)}")
         if edge in self.shapes:
             return True
-        if fault := _size_fault(shape):
+        if fault := size_fault(shape):
             return self._note(who, f"expected {name} of {fault}, found shape {shown(shape)}")
         self.shapes[edge] = shape
         concerned = {edge[0], *self._readers.get(edge, ())} - {learner}
@@ -212,17 +208,6 @@ class _Search:
 
 def _named(node: Node) -> str:
     return f"{node.operator:.60} node {node.name!r:.60}"
-
-
-def _settings(known: Operator, node: Node) -> tuple[Settings, list[str]]:
-    """An operator may count its inputs in an attribute that it does not list."""
-    counted = known.variadic
-    if not counted or counted in known.attributes:
-        return known.settings(node.attributes)
-    settings, faults = known.settings({name: text for name, text in node.attributes.items() if name != counted})
-    if counted not in node.attributes:
-        faults.append(f"expected the attribute {counted}, found none")
-    return settings, faults
 
 
 def _reached(nodes: Mapping[int, Node], heads: Iterable[Output]) -> list[int]:
@@ -241,13 +226,3 @@ def _count_faults(node: Node, rule: Rule, settings: Settings) -> list[str]:
     if expected is not None and expected != found:
         return [f"expected {expected:,} input{'s' if expected != 1 else ''}, found {found:,}"]
     return [] if found or expected == 0 else ["expected at least one input, found none"]
-
-
-def _size_fault(shape: Shape) -> str:
-    if len(shape) > MOST_DIMENSIONS:
-        return f"at most {MOST_DIMENSIONS} dimensions"
-    if not shape or min(shape) < 1:
-        return "at least one element"
-    if math.prod(shape) > MOST_ELEMENTS:
-        return f"at most {MOST_ELEMENTS:,} elements"
-    return ""

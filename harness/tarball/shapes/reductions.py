@@ -69,10 +69,11 @@ def _pick(settings: Settings, given: Given) -> Found:
 def _broadcast_axis(settings: Settings, data: Shape) -> Shape:
     axes, sizes = numbers(settings, "axis", least=0), numbers(settings, "size", least=1)
     expect(len(axes) == len(sizes) <= len(data), f"as many axes as sizes, at most {len(data)}", f"{len(axes)} axes")
-    target = dict(zip((axis_of(axis, data) for axis in axes), sizes, strict=True))
-    fits = all(data[axis] == 1 for axis in target)
-    expect(fits, f"axes of size 1 of data of shape {shown(data)}", axes)
-    return tuple(target.get(axis, size) for axis, size in enumerate(data))
+    target = list(data)
+    for axis, size in zip(axes, sizes, strict=True):
+        expect(target[axis_of(axis, data)] == 1, f"axes of size 1 of data of shape {shown(data)}", axes)
+        target[axis] = size
+    return tuple(target)
 
 
 @REDUCTIONS.of_data("broadcast_to")

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from harness.artifact import Shape
 from harness.tarball.operators import Settings
+
+MOST_ELEMENTS = 2**31 - 1
+"""MXNet's wheels have 32-bit tensor sizes."""
 
 MOST_DIMENSIONS = 32
 """That MXNet has kernels for, with room to spare."""
@@ -119,6 +123,17 @@ def shown(value: object) -> str:
 _SHOWN = 12
 
 
+def size_fault(shape: Shape) -> str:
+    """What a tensor should have had, or "" if it can be of this shape."""
+    if len(shape) > MOST_DIMENSIONS:
+        return f"at most {MOST_DIMENSIONS} dimensions"
+    if not shape or min(shape) < 1:
+        return "at least one element"
+    if math.prod(shape) > MOST_ELEMENTS:
+        return f"at most {MOST_ELEMENTS:,} elements"
+    return ""
+
+
 def axis_of(axis: int, shape: Shape) -> int:
     """The dimension that an axis means, counted from the front.
 
@@ -135,7 +150,9 @@ def numbers(settings: Settings, name: str, least: int = -(2**63)) -> Shape:
     Raises:
         MisfitError: one of them is None, or too small.
     """
-    value: Shape = settings[name]
+    value: Shape | None = settings[name]
+    if value is None:
+        raise MisfitError(f"expected {name} to be whole numbers, found None")
     whole = all(number is not None and number >= least for number in value)
     bound = f" of at least {least}" if least > -(2**63) else ""
     expect(whole, f"{name} to be whole numbers{bound}", value)
