@@ -10,6 +10,7 @@ import functools
 import json
 import math
 import re
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import resources
@@ -118,9 +119,9 @@ def _parser(kind: str) -> Parse:
 def _optional(parse: Parse, text: str) -> Any:
     if text == "None":
         return None
-    if parse is not _number:
+    if parse not in (_FLOAT, _DOUBLE):
         return parse(text)
-    value = _number(text.strip())  # read by the library of C++: spaces may follow, and nan and inf are no numbers
+    value = parse(text.strip())  # read by the library of C++: spaces may follow, and nan and inf are no numbers
     if not math.isfinite(value):
         raise ValueError(text)
     return value
@@ -151,10 +152,16 @@ def _integer(least: int, most: int, text: str) -> int:
     return value
 
 
-def _number(text: str) -> float:
+def _number(least: float, most: float, text: str) -> float:
+    """A number that a float of C has, by its smallest normal and its largest; nan and inf are numbers, too."""
     if "_" in text or not text.isascii() or text != text.rstrip():
         raise ValueError(text)
-    return float(text)
+    value = float(text)
+    if "n" not in text.lower():
+        vanished = value == 0 and re.search("[1-9]", text.lower().partition("e")[0])
+        if vanished or (value and not least <= abs(value) <= most):
+            raise ValueError(text)
+    return value
 
 
 _TUPLE = re.compile(r"\s*(?:\((.*)\)|\[(.*)\])\s*", re.DOTALL)
@@ -172,11 +179,13 @@ def _tuple(parse: Parse, text: str) -> tuple[Any, ...] | None:
         return (parse(text.strip()),)
     inner = (match[1] or match[2] or "").strip().removesuffix(",")
     items = [item.strip() for item in inner.split(",")] if inner else []
-    long = "" if parse is _number else "L"
+    long = "" if parse in (_FLOAT, _DOUBLE) else "L"
     return tuple(None if item == "None" else parse(item.removesuffix(long)) for item in items)
 
 
 _INT = functools.partial(_integer, -(2**31), 2**31 - 1)
+_FLOAT = functools.partial(_number, 2.0**-126, (2 - 2.0**-23) * 2.0**127)
+_DOUBLE = functools.partial(_number, sys.float_info.min, sys.float_info.max)
 _LONG = functools.partial(_integer, -(2**63), 2**63 - 1)
 
 _PARSERS: dict[str, Parse] = {
@@ -185,13 +194,13 @@ _PARSERS: dict[str, Parse] = {
     "int (non-negative)": functools.partial(_integer, 0, 2**32 - 1),
     "long": _LONG,
     "long (non-negative)": functools.partial(_integer, 0, 2**64 - 1),
-    "float": _number,
-    "double": _number,
-    "real_t": _number,
+    "float": _FLOAT,
+    "double": _DOUBLE,
+    "real_t": _FLOAT,
     "Shape(tuple)": functools.partial(_tuple, _LONG),
     "Shape": functools.partial(_tuple, _INT),
     "tuple of <long>": functools.partial(_tuple, _LONG),
-    "tuple of <float>": functools.partial(_tuple, _number),
-    "tuple of <double>": functools.partial(_tuple, _number),
+    "tuple of <float>": functools.partial(_tuple, _FLOAT),
+    "tuple of <double>": functools.partial(_tuple, _DOUBLE),
 }
 """By MXNet's word for the type; text of any other type is passed by."""

@@ -40,6 +40,15 @@ _GNU_NAMES = {tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK}
 _EXTENDED = _PAX | _GNU_NAMES | {tarfile.XGLTYPE}
 _SPARSE = "GNU.sparse"
 _DECIDING = {"path", "size", _SPARSE}
+_NUMBER_FIELDS = ((100, 108), (108, 116), (116, 124), (124, 136), (136, 148), (148, 156), (329, 337), (337, 345))
+"""Where a header has mode, user, group, size, time, checksum and the numbers of a device (POSIX.1-2008, pax)."""
+
+_OCTAL = re.compile(rb" *[0-7]*[ \0]*")
+"""Programs differ in what else they take for a number: Python reads ``1_0`` as 8."""
+
+_BINARY = (0x80, 0xFF)
+"""The first byte of a number in base 256, as GNU tar writes large ones."""
+
 _NUMBER = re.compile(r"[0-9]{1,20}(\.[0-9]{0,20})?", re.ASCII)
 _NUMBERS = {"uid": OWNER_LIMIT, "gid": OWNER_LIMIT, "mtime": TIME_LIMIT, "atime": TIME_LIMIT, "ctime": TIME_LIMIT}
 
@@ -115,6 +124,9 @@ def _header(stream: Unpacked) -> tarfile.TarInfo | None:
         fail("truncated", f"expected a tar header of {BLOCK} bytes, found {len(block)} bytes and the end")
     if not any(block):
         return None
+    for start, end in _NUMBER_FIELDS:
+        if block[start] not in _BINARY and not _OCTAL.fullmatch(block, start, end):
+            fail("damaged", f"expected a number in octal digits in a tar header, found {block[start:end]!r}")
     try:
         info = tarfile.TarInfo.frombuf(block, "utf-8", "surrogateescape")
     except (tarfile.HeaderError, ValueError, ArithmeticError) as error:

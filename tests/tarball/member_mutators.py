@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import tarball_parts as parts
 from byte_mutators import Mutator, packed
-from seed_models import SCRIPT, Files, entries, joined
+from seed_models import FORMS, SCRIPT, Files, entries, joined
 
 from harness.artifact import MODEL_FILES, PARAMETERS, SYMBOL
 
@@ -47,7 +47,7 @@ def renamed(rename: Rename) -> Mutator:
 
     def mutate(draw: Random, files: Files) -> bytes:
         members = entries(files)
-        form = draw.choice([tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])
+        form = draw.choice(FORMS[1:])
         for info, _ in members if draw.random() < 0.2 else [draw.choice(members)]:
             info.name = rename(draw, info.name)
         return packed(joined(members, form))
@@ -195,7 +195,7 @@ def promised(draw: Random, files: Files) -> bytes:
 
 def many_members(draw: Random, files: Files) -> bytes:
     """Thousands of empty files, with one name or with as many."""
-    count = draw.choice([100, 3_000, 60_000])
+    count = draw.choice([100, 1_000, 3_000, 60_000])
     block = parts.entry("code/x").tobuf(tarfile.USTAR_FORMAT)
     one_name = draw.random() < 0.5
     more = [

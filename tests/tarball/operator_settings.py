@@ -65,7 +65,8 @@ def operators() -> dict[str, Any]:
 def value(draw: Random, kind: str) -> str:
     """A value of this type most likely; at times one of another, or one too large."""
     if kind.startswith("{"):
-        return draw.choice([*re.findall(r"'([^']*)'", kind), "None", "x"])
+        choices: list[str] = re.findall(r"'([^']*)'", kind)
+        return draw.choice([*choices, "None", "x"])
     known = next((values for start, values in BY_TYPE.items() if kind.startswith(start)), VALUES)
     return draw.choice(known if draw.random() < 0.8 else VALUES)
 

@@ -1,10 +1,11 @@
-"""MXNet's parameter container as records whose every field may be wrong: read from a valid file, written as they are."""
+"""MXNet's parameter container as records, any field of which may be wrong: read from a valid file, written as it is."""
 
 from __future__ import annotations
 
 import math
 import struct
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import tarball_parts as parts
@@ -47,11 +48,11 @@ class Record:
         return head + shape + struct.pack("<iii", *self.context, self.flag) + self.extra[1] + self.data
 
     @property
-    def values(self) -> np.ndarray:
+    def values(self) -> np.ndarray[Any, Any]:
         """The array of a valid record, free to be changed."""
         return np.frombuffer(self.data, NAMES[self.flag]).reshape(self.shape).copy()
 
-    def hold(self, array: np.ndarray) -> None:
+    def hold(self, array: np.ndarray[Any, Any]) -> None:
         """Have these values, in their type and shape."""
         self.shape, self.flag, self.data = array.shape, parts.DTYPES[array.dtype.name], array.tobytes()
 

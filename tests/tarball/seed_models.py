@@ -1,4 +1,4 @@
-"""Three valid models to make mutants of, written without MXNet: perceptron, convolutional net, one stored in float16."""
+"""Three valid models to make mutants of, written without MXNet: perceptron, convolutional net, one kept in float16."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import io
 import json
 import tarfile
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import tarball_parts as parts
@@ -15,6 +15,9 @@ from harness.artifact import PARAMETERS, SHAPES, SYMBOL
 
 Files = dict[str, bytes]
 """Content of a model's files, by name."""
+
+Form = Literal[0, 1, 2]
+FORMS: tuple[Form, ...] = (tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT)
 
 SCRIPT = "code/inference.py"
 
@@ -30,7 +33,7 @@ class _Net:
 
     dtype: str = "float32"
     nodes: list[dict[str, Any]] = field(default_factory=list)
-    arrays: dict[str, np.ndarray] = field(default_factory=dict)
+    arrays: dict[str, np.ndarray[Any, Any]] = field(default_factory=dict)
 
     def variable(self, name: str, *shape: int, kind: str = "arg") -> list[int]:
         """Add a variable; one with a shape gets values between a tenth and one."""
@@ -113,7 +116,7 @@ def entries(files: Files) -> list[tuple[tarfile.TarInfo, bytes]]:
     return [(parts.entry(name, size=len(content)), content) for name, content in files.items()]
 
 
-def joined(members: list[tuple[tarfile.TarInfo, bytes]], form: int = tarfile.GNU_FORMAT) -> bytes:
+def joined(members: list[tuple[tarfile.TarInfo, bytes]], form: Form = tarfile.GNU_FORMAT) -> bytes:
     """A tar of any headers and contents, whether or not they fit together."""
     buffer = io.BytesIO()
     for info, content in members:

@@ -23,6 +23,7 @@ GraphEdit = Callable[["Random", dict[str, Any]], Any]
 
 def on_graph(edit: GraphEdit) -> FileMutator:
     """The edit made to the graph, which is written as JSON again."""
+
     def mutate(draw: Random, files: Files) -> Files:
         document = json.loads(files[SYMBOL])
         changed = edit(draw, document)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
+import json
 import os
 import tarfile
 import tempfile
+import zlib
 from pathlib import Path
+from typing import Any, NoReturn
 
 import numpy as np
 import pytest
@@ -14,7 +18,7 @@ import tarball_parts as parts
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.artifact import MODEL_FILES
+from harness.artifact import MODEL_FILES, SHAPES, SYMBOL
 from harness.errors import ArtifactError
 from harness.tarball.export import pack
 from harness.tarball.verify import verify
@@ -33,6 +37,25 @@ def test_puts_the_entry_point_under_code(model_dir: Path, script: Path, tmp_path
     """An entry point becomes `code/` and its file name, after the model."""
     artifact = pack(model_dir, tmp_path / "model.tar.gz", entry_point=script)
     assert artifact.members == (*MODEL_FILES, "code/mnist.py")
+
+
+def test_puts_requirements_under_code(model_dir: Path, script: Path, tmp_path: Path) -> None:
+    """What the container installs gets the name that it looks for, whatever the file was called here, and no change."""
+    wanted = tmp_path / "serving.in"
+    wanted.write_bytes(b"gluonnlp==0.10.0  # for the vocabulary\r\n")
+    artifact = pack(model_dir, tmp_path / "model.tar.gz", entry_point=script, requirements=wanted)
+    assert artifact.members == (*MODEL_FILES, "code/mnist.py", "code/requirements.txt")
+    with tarfile.open(artifact.path) as tar:
+        assert tar.extractfile("code/requirements.txt").read() == wanted.read_bytes()  # type: ignore[union-attr]
+    assert verify(artifact.path) == []
+
+
+def test_requirements_need_no_entry_point(model_dir: Path, tmp_path: Path) -> None:
+    """The SageMaker SDK may add the script later."""
+    wanted = tmp_path / "requirements.txt"
+    wanted.touch()
+    artifact = pack(model_dir, tmp_path / "model.tar.gz", requirements=wanted)
+    assert artifact.members == (*MODEL_FILES, "code/requirements.txt")
 
 
 def test_reports_digest_and_size_of_the_file(tarball: Path, model_dir: Path, script: Path, tmp_path: Path) -> None:
@@ -84,6 +107,44 @@ def test_another_content_gives_another_digest(model_dir: Path, tarball: Path, me
     assert artifact.path.read_bytes() != tarball.read_bytes()
 
 
+def respelled(content: bytes) -> bytes:
+    """The same JSON as another program would write it: keys backwards, other white space, escapes for letters."""
+    return json.dumps(backwards(json.loads(content)), indent="\t", separators=(" ,", ":  ")).encode() + b"\r\n"
+
+
+def backwards(value: Any) -> Any:
+    """The document with the keys of all its objects in the opposite order."""
+    if isinstance(value, dict):
+        return {key: backwards(value[key]) for key in reversed(value)}
+    return [backwards(item) for item in value] if isinstance(value, list) else value
+
+
+def test_the_spelling_of_json_does_not_matter(model_dir: Path, tmp_path: Path) -> None:
+    """MXNet's releases write one graph with other white space and in another order: it is one model."""
+    symbol = (model_dir / SYMBOL).read_bytes().replace(b"fc_weight", "größe".encode())
+    (model_dir / SYMBOL).write_bytes(symbol)
+    one = pack(model_dir, tmp_path / "one.tar.gz")
+    for name in (SYMBOL, SHAPES):
+        content = (model_dir / name).read_bytes()
+        (model_dir / name).write_bytes(respelled(content))
+        assert (model_dir / name).read_bytes() != content
+    assert pack(model_dir, tmp_path / "other.tar.gz").sha256 == one.sha256
+
+
+def test_no_compressor_has_a_say(model_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whichever zlib Python was built with, the bytes are the same, as it is asked for checksums alone."""
+    before = pack(model_dir, tmp_path / "before.tar.gz")
+
+    def refuse(*_: object, **__: object) -> NoReturn:
+        raise AssertionError("a compressor was called")
+
+    for module, name in ((zlib, "compressobj"), (zlib, "compress"), (gzip, "compress"), (gzip, "GzipFile")):
+        monkeypatch.setattr(module, name, refuse)
+    with pytest.raises(AssertionError, match="a compressor"), tarfile.open(tmp_path / "x.tar.gz", mode="w:gz"):
+        pass
+    assert pack(model_dir, tmp_path / "after.tar.gz").sha256 == before.sha256
+
+
 def test_packs_files_larger_than_any_buffer(model_dir: Path, tmp_path: Path) -> None:
     """A file of several megabytes arrives whole."""
     content = np.random.default_rng(0).bytes((3 << 20) + 17)
@@ -123,6 +184,49 @@ def test_refuses_an_entry_point_that_is_not_there(model_dir: Path, tmp_path: Pat
     """A wrong path to the entry point is told apart from a broken model."""
     with pytest.raises(ArtifactError, match=r"absent\.py: expected a script as entry point, found no file"):
         pack(model_dir, tmp_path / "model.tar.gz", entry_point=tmp_path / "absent.py")
+
+
+def test_refuses_requirements_that_are_not_there(model_dir: Path, script: Path, tmp_path: Path) -> None:
+    """A wrong path to the requirements is named as such, and no tarball appears."""
+    target = tmp_path / "model.tar.gz"
+    with pytest.raises(ArtifactError, match=r"absent\.txt: expected a file of requirements, found no file; check"):
+        pack(model_dir, target, entry_point=script, requirements=tmp_path / "absent.txt")
+    assert not target.exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"MLP", "expected JSON in UTF-8, found: Expecting value"),
+        (b"", "expected JSON in UTF-8, found: Expecting value"),
+        (b'{"nodes": [], "nodes": []}', "expected JSON in UTF-8, found: the key 'nodes' twice in one object"),
+        (b"[" * 100_000, "expected JSON in UTF-8, found: "),
+    ],
+    ids=["text", "nothing", "a key twice", "deep"],
+)
+@pytest.mark.parametrize("name", [SYMBOL, SHAPES])
+def test_refuses_what_is_no_json(name: str, content: bytes, reason: str, model_dir: Path, tmp_path: Path) -> None:
+    """It cannot be written in one way, and nobody could load it: the file is named, and no tarball appears."""
+    (model_dir / name).write_bytes(content)
+    with pytest.raises(ArtifactError, match=rf"{name}: {reason}.*; save the model again\Z"):
+        pack(model_dir, tmp_path / "model.tar.gz")
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
+
+
+@pytest.mark.parametrize("name", [SYMBOL, SHAPES])
+def test_refuses_documents_that_no_model_has(
+    name: str, model_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """JSON is read whole, so it has a limit; at the limit it passes, and the other files have none."""
+    size = max((model_dir / other).stat().st_size for other in MODEL_FILES) + 100
+    content = (model_dir / name).read_bytes()
+    (model_dir / name).write_bytes(content + b" " * (size - len(content)))
+    monkeypatch.setattr("harness.tarball.export.DOCUMENT_LIMIT", size)
+    pack(model_dir, tmp_path / "model.tar.gz")
+    monkeypatch.setattr("harness.tarball.export.DOCUMENT_LIMIT", size - 1)
+    with pytest.raises(ArtifactError, match=f"{name}: expected at most {size - 1:,} bytes, found more; check what"):
+        pack(model_dir, tmp_path / "again.tar.gz")
+    assert not (tmp_path / "again.tar.gz").exists()
 
 
 @pytest.mark.parametrize("folder", ["absent", "model/model-symbol.json"])

@@ -5,21 +5,27 @@
 
 from __future__ import annotations
 
+import gzip
+import io
 import json
+import random
 import re
+import sys
+import tarfile
 import threading
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from byte_mutators import packed
 from handler_oracle import Oracle
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from member_mutators import OUTSIDE
-from mutant_trial import HangError, Trial, bounded
+from mutant_trial import HangError, Outcome, Trial, bounded
 from parameter_records import read, written
 from seed_models import SEEDS, Files, entries, joined, tarred
-from tarball_mutants import CLASSES, Mutant, mutant, packed
+from tarball_mutants import CLASSES, Mutant, mutant
 
 from harness.artifact import PARAMETERS, SHAPES, SYMBOL, Problem
 from harness.errors import ArtifactError
@@ -30,14 +36,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-SOME = 6
-"""Mutants of each class, besides its first; more with ``--hypothesis-profile=long``."""
+SOME = 5
+"""Mutants of each class, besides its first; bombs cost more than others, and are fewer."""
 
 
 @pytest.fixture(scope="module")
 def trial(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trial]:
     """A place to try mutants in, with one loader and one oracle for all."""
-    with Loader(seconds=4) as loader, Oracle() as oracle:
+    with Loader(seconds=30) as loader, Oracle() as oracle:
         yield Trial(tmp_path_factory.mktemp("mutants"), loader, oracle)
 
 
@@ -57,7 +63,7 @@ def test_the_seed_models_are_valid(trial: Trial, model: str) -> None:
 def test_no_mutant_breaks_a_promise(trial: Trial, kind: str) -> None:
     """Of every class: an answer in time, nothing raised, nothing outside the target, and none valid that is not."""
 
-    @settings(deadline=None, max_examples=SOME, derandomize=True, database=None)
+    @settings(deadline=None, max_examples=2 if "bombs" in kind else SOME, derandomize=True, database=None)
     @given(st.integers(0, 1 << 16))
     @example(0)
     def holds(number: int) -> None:
@@ -199,3 +205,52 @@ def test_an_unpacker_that_leaves_half_a_model_is_caught(trial: Trial) -> None:
 
     outcome = Trial(trial.folder, trial.loader, trial.oracle, extract=half).run(plain({"x": b"y"}))
     assert outcome.violations == ["extract failed and left something"]
+
+
+def test_the_campaign_tells_what_broke_a_promise() -> None:
+    """A violation is counted in its class and listed with what makes it anew; so are reasons that only loading gave."""
+    from benchmarks import tarball_mutants as campaign
+
+    fine, crashed, broken = (Outcome(mutant("scripts", number)) for number in range(3))
+    crashed.problems = [Problem("load-crash", "", "found that MXNet crashed at 0x7f: 'fc9' SIGSEGV", "x")]
+    broken.violations = ["verify raised KeyError: 'x'"]
+    record = campaign.figures([fine, crashed, broken])
+    assert (record["all"]["load-crash"], record["all"]["valid"], record["all"]["violations"]) == (1, 2, 1)
+    [reason] = record["refused_only_by_loading"]
+    assert (reason["code"], reason["examples"]) == ("load-crash", [["scripts", 1]])
+    table = campaign.text(record | {"resident_growth_bytes": 0})
+    assert f"- scripts 2 ({broken.mutant.mutator}): verify raised KeyError: 'x'" in table
+    assert "'fc9'" not in table
+
+
+def test_the_fuzzer_says_what_it_lacks(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """Without atheris it ends with 2, and says so."""
+    from benchmarks import tarball_fuzzing
+
+    monkeypatch.setitem(sys.modules, "atheris", None)
+    monkeypatch.setattr(sys, "argv", ["tarball_fuzzing", "params"])
+    with pytest.raises(SystemExit, match="2"):
+        tarball_fuzzing.main()
+    assert "expected atheris for" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("size", [0, 1, 65_535, 65_536, 200_000])
+def test_the_fuzzers_gzip_is_gzip(size: int) -> None:
+    """Stored blocks hold what was put in."""
+    from benchmarks.tarball_fuzzing import stored
+
+    content = random.Random(size).randbytes(size)  # noqa: S311 - any bytes will do
+    assert gzip.decompress(stored(content)) == content
+
+
+def test_the_fuzzer_mends_checksums() -> None:
+    """A valid tar stays as it is, and one with a changed header can be read again."""
+    from benchmarks.tarball_fuzzing import mend
+
+    tar = tarred(SEEDS["perceptron"])
+    assert mend(tar) == tar
+    changed = tar.replace(b"0000644", b"0000755", 1)
+    with pytest.raises(tarfile.ReadError), tarfile.open(fileobj=io.BytesIO(changed)):
+        pass
+    with tarfile.open(fileobj=io.BytesIO(mend(changed))) as archive:
+        assert archive.getmembers()[0].mode == 0o755

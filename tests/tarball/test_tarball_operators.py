@@ -16,6 +16,7 @@ from harness.train import compat
 
 TEXTS = (
     *("1", "0", "-1", "+2", " 3 ", "3L", "1.5", "1e3", "2147483648", "-2147483649", "9" * 25, "0x1", "nan", "1_0"),
+    *("1e39", "1e-50", "1e400", "1e-400", "-0.0", "inf", ".5"),
     *("True", "fALSE", "yes", "None", "none", "", "relu", "float32", "'relu'", "\u0663"),
     *("(1, 2)", "[1,2]", "(1,)", "()", "(1 2)", "(1, 2", "(1.5,)", "(None, 1)", "(1L, 2L)", "((1,),)", "1, 2"),
 )
@@ -27,6 +28,11 @@ STRICTER = {
     "long (non-negative)": {"-1", "-2147483649"},
     "int or None": {"3L"},
     "boolean or None": {"none"},
+    # And takes for 0 what is too small for the type.
+    "float or None": {"1e-50", "1e-400"},
+    "double or None": {"1e-400"},
+    "tuple of <float>": {"1e-50", "1e-400"},
+    "tuple of <double>": {"1e-400"},
 }
 """Kind of attribute to texts that MXNet takes and we refuse, as nothing writes them."""
 

@@ -327,3 +327,17 @@ def test_refuses_an_extended_header_of_nothing(tmp_path: Path) -> None:
     assert "expected a member after an extended header" in damage(
         packed(tmp_path / "m.tar.gz", whole[:at] + extended + whole[at:])
     )
+
+
+@pytest.mark.parametrize(
+    ("start", "text"), [(124, b"1_0"), (124, b"+5"), (124, b"-1"), (116, b"1_0"), (100, b"9"), (136, b"1 2")]
+)
+def test_refuses_numbers_that_programs_read_differently(tmp_path: Path, start: int, text: bytes) -> None:
+    """Python takes ``1_0`` for 8, tar for nothing: what one reads as content would be the other's next header."""
+    block = bytearray(parts.tar_bytes({"a": b"content "}, form=tarfile.USTAR_FORMAT))
+    block[start : start + len(text) + 1] = text + b"\0"
+    block[148:156] = b" " * 8
+    block[148:156] = f"{sum(block[:512]):06o}\0 ".encode()
+    assert "expected a number in octal digits in a tar header, found b'" in damage(
+        packed(tmp_path / "m.tar.gz", bytes(block))
+    )

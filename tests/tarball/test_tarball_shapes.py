@@ -250,7 +250,7 @@ WORDS = {
     "expected the attribute num_hidden (int), found none": one("FullyConnected", (1, 5), None, None),
     "expected num_hidden to be int, found 'x'": one("FullyConnected", (1, 5), None, None, num_hidden="x"),
     "expected no attribute 'alpha'": one("Activation", (1,), act_type="relu", alpha=1),
-    "expected the attribute num_args, found none": one("add_n", (1,)),
+    "expected the attribute num_args (int), found none": one("add_n", (1,)),
     "expected at least one input, found none": one("add_n", num_args=0),
     "expected num_hidden above 0, found 0": one("FullyConnected", (1, 5), None, None, num_hidden=0),
     "expected padded data not smaller than the window, (9, 1), found (8, 8)": one(

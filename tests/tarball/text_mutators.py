@@ -12,7 +12,7 @@ import numpy as np
 import tarball_parts as parts
 from byte_mutators import Mutator, packed
 from parameter_records import read, written
-from seed_models import SCRIPT, Files, entries, joined, tarred
+from seed_models import FORMS, SCRIPT, Files, entries, joined, tarred
 
 from harness.artifact import PARAMETERS, SHAPES, SYMBOL
 
@@ -71,7 +71,7 @@ def input_name(draw: Random, document: list[Entry]) -> None:
 def several(draw: Random, document: list[Entry]) -> None:
     """An entry more: the same, the label, a parameter, an unknown one."""
     shape = document[0]["shape"]
-    more = [document[0], {"name": "softmax_label", "shape": [1]}, {"name": "fc1_bias", "shape": [4]}]
+    more: list[Any] = [document[0], {"name": "softmax_label", "shape": [1]}, {"name": "fc1_bias", "shape": [4]}]
     more += [
         {"name": "softmax_label", "shape": shape},
         {"name": "other", "shape": shape},
@@ -96,7 +96,18 @@ def keys(draw: Random, document: list[Entry]) -> None:
 def form(draw: Random, document: list[Entry]) -> Any:
     """Another document altogether."""
     one = document[0]
-    others = [one, [], {}, None, "data", 0, [[]], {one["name"]: one["shape"]}, [one["name"], one["shape"]], [document]]
+    others: list[Any] = [
+        one,
+        [],
+        {},
+        None,
+        "data",
+        0,
+        [[]],
+        {one["name"]: one["shape"]},
+        [one["name"], one["shape"]],
+        [document],
+    ]
     return draw.choice([[], *others])
 
 
@@ -205,7 +216,7 @@ def repacked(draw: Random, files: Files) -> bytes:
     folders = [
         (parts.entry(name, type=tarfile.DIRTYPE, mode=0o755), b"") for name in draw.choice([[], ["./"], ["code"]])
     ]
-    form = draw.choice([tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])
+    form = draw.choice(FORMS)
     tar = joined(folders + members, form) + bytes(draw.choice([0, 512, 8192]))
     return gzip.compress(tar, compresslevel=draw.randrange(10), mtime=draw.getrandbits(32))
 
