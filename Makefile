@@ -59,6 +59,22 @@ test-current-jax: $(STAMP) ## Run engine xla's own tests beside the current JAX 
 test-operators: $(STAMP) ## Hold every operator of engine xla to MXNet, 300 cases each: about ten minutes
 	$(BIN)/pytest tests/train/xla/test_xla_operators.py --hypothesis-profile=long --timeout=0 $(ARGS)
 
+.PHONY: test-tarballs
+test-tarballs: $(STAMP) ## Hold tarballs to MXNet: 500 random models there and back, thousands of shapes: about five minutes
+	$(BIN)/pytest tests/tarball/test_tarball_{roundtrip,shapes}.py --hypothesis-profile=long --timeout=0 $(ARGS)
+
+.PHONY: mutants
+mutants: $(STAMP) ## Try 10,000 mutants of valid tarballs on the verifier, AWS's handler as judge: about twenty minutes
+	$(BIN)/python -m benchmarks.tarball_mutants $(ARGS)
+
+# Its packages are the fuzzer's alone, and only the readers' own besides: not pinned with the rest, and not part of CI.
+.PHONY: fuzz
+fuzz: $(STAMP) ## Fuzz the readers of tarballs, guided by coverage, ten minutes each
+	$(BIN)/python -m venv --clear .venv-fuzz
+	.venv-fuzz/bin/python -m pip install --quiet --disable-pip-version-check atheris==3.0.0 'numpy<2' packaging platformdirs
+	.venv-fuzz/bin/python -m benchmarks.tarball_fuzzing params $(ARGS)
+	.venv-fuzz/bin/python -m benchmarks.tarball_fuzzing archive $(ARGS)
+
 .PHONY: lint
 lint: $(STAMP) ## Check style and types
 	$(BIN)/ruff check .
@@ -98,4 +114,4 @@ lock: ## Write constraints.txt anew from pyproject.toml
 
 .PHONY: clean
 clean: ## Remove .venv and everything generated
-	rm -rf $(VENV) .venv-jax build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage
+	rm -rf $(VENV) .venv-jax .venv-fuzz build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage
