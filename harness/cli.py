@@ -87,7 +87,6 @@ def verify(
 
     from harness.errors import HarnessError
     from harness.tarball.loading import Loader
-    from harness.tarball.member import printable
     from harness.tarball.telling import told_problems
     from harness.tarball.verify import verify as verify_tarball
 
@@ -101,7 +100,7 @@ def verify(
                     verdict = {"path": str(tarball), "valid": not problems, "loaded": load and not problems}
                     typer.echo(json.dumps(verdict | {"problems": listed}))
                 else:
-                    typer.echo(told_problems(printable(str(tarball)), problems, loaded=load))
+                    typer.echo(told_problems(str(tarball), problems, loaded=load))
                 codes |= {problem.code for problem in problems}
     except HarnessError as error:
         _fail(f"{error}; or pass --no-load", code=2)

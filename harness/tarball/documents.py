@@ -7,6 +7,7 @@ two equal keys; ``model-shapes.json`` by Python in the container.
 from __future__ import annotations
 
 import json
+import math
 import re
 from typing import Any, NoReturn
 
@@ -17,7 +18,8 @@ _DMLC_ESCAPES = frozenset({b'"', b"\\", b"n", b"r", b"t"})
 def parse(content: bytes, *, dmlc: bool = False) -> tuple[Any, str]:
     """The document and "", or None and what is wrong with it; ``dmlc`` where MXNet's own reader has to take it too."""
     try:
-        document = json.loads(content.decode(), object_pairs_hook=_object, parse_constant=_constant)
+        document = json.loads(content.decode(), object_pairs_hook=_object, parse_constant=_constant, parse_float=_float)
+        canonical(document)  # what cannot be written again is none: half a letter, or nesting at the edge of the stack
     except (ValueError, RecursionError) as error:
         return None, f"expected JSON in UTF-8, found: {error}"
     if dmlc and (unknown := set(_ESCAPED.findall(content)) - _DMLC_ESCAPES):
@@ -51,6 +53,13 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         twice = next(name for name in document if names.count(name) > 1)
         raise ValueError(f"the key {twice!r:.60} twice in one object")
     return document
+
+
+def _float(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"{text:.40}, which is no number that a program can hold")
+    return value
 
 
 def _constant(name: str) -> NoReturn:

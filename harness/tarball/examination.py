@@ -6,22 +6,26 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from harness.artifact import CODE, PARAMETERS, REQUIREMENTS, SHAPES, SYMBOL, Problem, Shape
-from harness.tarball.code import is_script, requirements_problems, script_functions, several_problems
+from harness.tarball.code import is_script, script_names, several_problems
 from harness.tarball.graph import Graph, read_graph
 from harness.tarball.layout import layout_problems, member_problems, missing_problems
 from harness.tarball.match import input_problems, parameter_problems, shape_problems
 from harness.tarball.member import DamageError, Kind, Member
 from harness.tarball.params import Stored, read_parameters
+from harness.tarball.requirements import requirements_problems
 from harness.tarball.signature import read_shapes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-TEXT_LIMIT = 16 << 20
+TEXT_LIMIT = 8 << 20
 """Bytes of a symbol or a shapes file, which are read whole: ResNet-152's symbol has 0.3 MB."""
 
-CODE_LIMIT = 1 << 20
-"""Bytes of a script or of requirements: Python's parser takes up to 400 bytes of memory for each."""
+CODE_LIMIT = 512 << 10
+"""Bytes of a script: to compile one may take a thousand times the memory."""
+
+REQUIREMENTS_LIMIT = 64 << 10
+"""Bytes of a file of requirements: each line is parsed by a grammar."""
 
 
 @dataclass
@@ -33,7 +37,7 @@ class Contents:
         graph: of the symbol; None if there is none that MXNet could load.
         sound: whether nothing is wrong with the graph by itself.
         inputs: shape by name of the data, as ``model-shapes.json`` has them.
-        functions: what scripts under ``code/`` define at their top.
+        names: what scripts in ``code/`` bind at their top.
         stored: parameters by full name.
     """
 
@@ -41,7 +45,7 @@ class Contents:
     graph: Graph | None = None
     sound: bool = False
     inputs: Mapping[str, Shape] | None = None
-    functions: frozenset[str] = frozenset()
+    names: frozenset[str] = frozenset()
     stored: dict[str, Stored] | None = None
 
     def read(self, member: Member) -> None:
@@ -50,7 +54,7 @@ class Contents:
         if member.path == PARAMETERS:
             self.stored, found = read_parameters(member.body, member.size)
         elif member.path in {SYMBOL, SHAPES, f"{CODE}/{REQUIREMENTS}"} or is_script(member.path):
-            limit = TEXT_LIMIT if member.path in {SYMBOL, SHAPES} else CODE_LIMIT
+            limit = _limit(member)
             content = member.body.read(limit + 1)
             if len(content) > limit:
                 found = [_oversized(member, limit)]
@@ -60,8 +64,8 @@ class Contents:
             elif member.path == SHAPES:
                 self.inputs, found = read_shapes(content)
             elif is_script(member.path):
-                functions, found = script_functions(member, content)
-                self.functions |= functions
+                names, found = script_names(member, content)
+                self.names |= names
             else:
                 found = requirements_problems(member, content)
         self.problems += found
@@ -69,7 +73,7 @@ class Contents:
     def agree(self) -> None:
         """Look at the rules that need more than one file."""
         if self.inputs is not None and len(self.inputs) > 1:
-            self.problems += several_problems(self.inputs, self.functions)
+            self.problems += several_problems(self.inputs, self.names)
         if self.graph is not None and self.inputs is not None:
             self.problems += input_problems(self.graph, self.inputs)
             if self.sound:  # or the same would be said twice
@@ -113,6 +117,12 @@ def examine(archive: Iterable[Member]) -> Examination:
         problems += missing_problems(seen)
     contents.agree()
     return Examination(damage + problems + contents.problems, seen, contents)
+
+
+def _limit(member: Member) -> int:
+    if member.path in {SYMBOL, SHAPES}:
+        return TEXT_LIMIT
+    return CODE_LIMIT if is_script(member.path) else REQUIREMENTS_LIMIT
 
 
 def _oversized(member: Member, limit: int) -> Problem:

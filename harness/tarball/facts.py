@@ -8,11 +8,10 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from harness.tarball.examination import Examination, examine
-from harness.tarball.graph import MODERN
-from harness.tarball.member import Kind, printable
+from harness.tarball.match import for_one_example, infer_shapes
+from harness.tarball.member import Kind, shown
 from harness.tarball.node import VARIABLE
 from harness.tarball.reader import members
-from harness.tarball.shapes.inference import Inferred, infer
 from harness.tarball.unpacked import LIMITS, Limits
 
 if TYPE_CHECKING:
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from harness.artifact import Problem, Shape
     from harness.tarball.graph import Graph
     from harness.tarball.params import Stored
+    from harness.tarball.shapes.inference import Inferred
 
 
 @dataclass(frozen=True)
@@ -79,17 +79,17 @@ def read_facts(path: Path, *, limits: Limits = LIMITS) -> Facts:
     """Look into a file, valid or not; raises nothing, as whatever is wrong is one of its problems."""
     found = examine(members(path, limits=limits))
     graph, stored = found.contents.graph, found.contents.stored or {}
-    inputs = {name: (1, *shape[1:]) for name, shape in (found.contents.inputs or {}).items()}
-    inferred = infer(graph.nodes, graph.heads, inputs) if graph is not None and graph.version >= MODERN else None
+    inputs = for_one_example(found.contents.inputs or {})
+    inferred = infer_shapes(graph, inputs) if graph is not None else None
     counts = Counter(array.dtype for array in stored.values())
     sha256, size = _digest(path, found)
     return Facts(
-        path=printable(str(path)),
+        path=str(path),
         sha256=sha256,
         size=size,
         members=tuple((member.label, member.size) for member in found.members if member.kind is Kind.FILE),
         mxnet_version=_version(graph.version) if graph is not None else "",
-        inputs=inputs,
+        inputs={shown(name): shape for name, shape in inputs.items()},
         outputs=_outputs(graph, inferred),
         layers=tuple(_layers(graph, stored, inferred)),
         parameters=sum(array.size for array in stored.values()),
@@ -114,7 +114,12 @@ def _outputs(graph: Graph | None, inferred: Inferred | None) -> dict[str, Shape 
     if graph is None:
         return {}
     shapes = inferred.shapes if inferred else {}
-    return {printable(graph.nodes[head[0]].name): shapes.get(head) for head in graph.heads}
+    heads = Counter(position for position, _ in graph.heads)
+    outputs = {}
+    for position, number in graph.heads:
+        name = shown(graph.nodes[position].name)
+        outputs[f"{name}[{number}]" if heads[position] > 1 else name] = shapes.get((position, number))
+    return outputs
 
 
 def _layers(graph: Graph | None, stored: dict[str, Stored], inferred: Inferred | None) -> list[Layer]:
@@ -127,5 +132,5 @@ def _layers(graph: Graph | None, stored: dict[str, Stored], inferred: Inferred |
             continue
         values = sum(left.pop(graph.nodes[source].name, 0) for source, _ in node.inputs)
         output = inferred.shapes.get((position, 0)) if inferred else None
-        layers.append(Layer(printable(node.name), printable(node.operator), output, values))
+        layers.append(Layer(shown(node.name), shown(node.operator), output, values))
     return layers

@@ -199,17 +199,25 @@ def _graph(document: Mapping[str, Any]) -> Graph:
         if op in OUTPUT_OPS:
             labels.update(entries[entry[0]]["name"] for entry in inputs)
     nodes = {position: _node(entries[position]) for position in sorted(wanted)}
+    version = attributes.get("mxnet_version", ("int", 0))[1]
+    states = _unwritten_states(nodes) if version < MODERN else frozenset()
     variables = {position: node.name for position, node in nodes.items() if node.operator == VARIABLE}
     arguments = frozenset(name for position, name in variables.items() if position not in auxiliary)
     return Graph(
         nodes=nodes,
         heads=tuple((head[0], head[1]) for head in document["heads"]),
         arguments=arguments,
-        auxiliary=frozenset(name for position, name in variables.items() if position in auxiliary),
+        auxiliary=states | {name for position, name in variables.items() if position in auxiliary},
         labels=frozenset(name for name in arguments & labels if name.endswith("label")),
-        version=attributes.get("mxnet_version", ("int", 0))[1],
+        version=version,
         numpy_shapes=bool(attributes.get("is_np_shape", ("int", 0))[1]),
     )
+
+
+def _unwritten_states(nodes: Mapping[int, Node]) -> frozenset[str]:
+    """Moving statistics that MXNet before 0.9 kept out of the graph, under the names that it gives them now."""
+    bare = [node.name for node in nodes.values() if node.operator == "BatchNorm" and len(node.inputs) == len("xgb")]
+    return frozenset(f"{name}_{state}" for name in bare for state in ("moving_mean", "moving_var"))
 
 
 def _node(entry: Mapping[str, Any]) -> Node:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from harness.artifact import PARAMETERS, SHAPES, SYMBOL, Problem, Shape
 from harness.tarball.graph import MODERN, Graph
 from harness.tarball.params import DTYPES, Stored, listed, some
-from harness.tarball.shapes.inference import infer
+from harness.tarball.shapes.inference import Inferred, infer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -47,14 +47,26 @@ def parameter_problems(graph: Graph, inputs: Mapping[str, Shape], stored: Mappin
     yield from _value_problems(stored)
 
 
-def shape_problems(graph: Graph, inputs: Mapping[str, Shape], stored: Mapping[str, Stored] | None) -> Iterator[Problem]:
-    """Whether the layers fit together, and the parameters fit the layers, for one example at a time.
+def for_one_example(inputs: Mapping[str, Shape]) -> dict[str, Shape]:
+    """Shapes of the inputs as the container binds them, whatever batch they name.
 
-    The container sets the first dimension of every input to 1 (``read_data_shapes``, ``preferred_batch_size``).
+    Source: ``read_data_shapes`` in ``sagemaker_mxnet_serving_container/utils.py`` (1.5.5), ``preferred_batch_size``.
     """
-    if graph.version < MODERN or graph.numpy_shapes or inputs.keys() - graph.arguments:
+    return {name: (1, *shape[1:]) for name, shape in inputs.items()}
+
+
+def infer_shapes(graph: Graph, inputs: Mapping[str, Shape]) -> Inferred | None:
+    """Every shape that follows from the inputs'; None for graphs that MXNet completes, or reads by other rules."""
+    if graph.version < MODERN or graph.numpy_shapes:
+        return None
+    return infer(graph.nodes, graph.heads, inputs)
+
+
+def shape_problems(graph: Graph, inputs: Mapping[str, Shape], stored: Mapping[str, Stored] | None) -> Iterator[Problem]:
+    """Whether the layers fit together, and the parameters fit the layers."""
+    inferred = None if inputs.keys() - graph.arguments else infer_shapes(graph, for_one_example(inputs))
+    if inferred is None:
         return
-    inferred = infer(graph.nodes, graph.heads, {name: (1, *shape[1:]) for name, shape in inputs.items()})
     for fault in inferred.faults:
         yield Problem("graph-shape", SYMBOL, fault, f"check the graph, and the shape of its input in {SHAPES}")
     misfits = []

@@ -27,6 +27,11 @@ def printable(text: str) -> str:
     return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
 
 
+def shown(name: str) -> str:
+    """A name out of a file, safe to print, and cut where it would fill the screen."""
+    return printable(name[:LABEL_LIMIT]) + ("..." if len(name) > LABEL_LIMIT else "")
+
+
 class Kind(Enum):
     """What a member is, as far as the rules care."""
 
@@ -69,8 +74,8 @@ class Member:
 
     @property
     def label(self) -> str:
-        """The name, safe to print, and cut where it would fill the screen."""
-        return printable(self.name[:LABEL_LIMIT]) + ("..." if len(self.name) > LABEL_LIMIT else "")
+        """The name, as it can be shown."""
+        return shown(self.name)
 
     def escape(self) -> str:
         """Why this name must not become a path on disk, in words; "" when it may.

@@ -104,7 +104,7 @@ def _walk(stream: Unpacked, limits: Limits) -> Iterator[Member]:
             fail("too-many-members", found, "pack only what the model needs")
         if info.type in _EXTENDED:
             extended |= _extended(info, stream)
-            pending = info.type != tarfile.XGLTYPE
+            pending |= info.type != tarfile.XGLTYPE
             continue
         length = _length(info, extended)
         stream.allow(length)

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from tabulate import tabulate
 
+from harness.tarball.member import printable
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -18,6 +20,7 @@ SHOWN = 200
 
 def told_problems(path: str, problems: Sequence[Problem], *, loaded: bool) -> str:
     """A verdict and, below it, each problem: its code and member, what was found, how to mend it."""
+    path = printable(path)
     if not problems:
         proof = "AWS's handler loads it and predicts with it" if loaded else "judged by its text, not loaded"
         return f"{path}: valid ({proof})"
@@ -35,7 +38,7 @@ def told_facts(facts: Facts) -> str:
 
 
 def _lines(facts: Facts) -> Iterator[str]:
-    yield f"{facts.path}: {facts.size:,} bytes, SHA-256 {facts.sha256 or 'unknown'}"
+    yield f"{printable(facts.path)}: {facts.size:,} bytes, SHA-256 {facts.sha256 or 'unknown'}"
     written = f"written by MXNet {facts.mxnet_version}" if facts.mxnet_version else "MXNet's version is not in it"
     dtypes = f" of {', '.join(facts.dtypes)}" if facts.dtypes else ""
     yield f"{facts.parameters:,} parameters{dtypes}, {written}"

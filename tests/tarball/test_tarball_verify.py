@@ -230,7 +230,7 @@ def test_a_stored_input_is_unknown(tmp_path: Path) -> None:
 )
 def test_scripts_that_do_not_parse(tmp_path: Path, script: bytes) -> None:
     """Whatever keeps Python from parsing a script is one problem of that script."""
-    (problem,) = verify(parts.write(tmp_path / "m.tar.gz", parts.model() | {"code/deep/a.py": script}))
+    (problem,) = verify(parts.write(tmp_path / "m.tar.gz", parts.model() | {"code/a.py": script}))
     assert problem.code == "code-syntax"
     assert str(problem).isprintable()
 
@@ -243,8 +243,8 @@ def test_scripts_are_not_run(tmp_path: Path) -> None:
 
 
 def test_other_files_under_code_are_not_parsed(tmp_path: Path) -> None:
-    """Only files named `.py` are scripts, and only those under `code/` are imported."""
-    files = {"code/requirements.txt": b"a==1", "code/a.ipynb": b"{", "notes.py": b"((("}
+    """Only files named `.py` right in `code/` are scripts: a library below may hold what nobody ever imports."""
+    files = {"code/a.ipynb": b"{", "notes.py": b"(((", "code/lib/for_newer_pythons.py": b"((("}
     assert codes(parts.write(tmp_path / "m.tar.gz", parts.model() | files)) == []
 
 
