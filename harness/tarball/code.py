@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
     from harness.tarball.member import Member
 
+COMPILED_LIMIT = 64 << 10
+"""Bytes of a script that is compiled as well: for some, CPython takes time by the square. Longer ones are only parsed."""
+
 _ENCODINGS = {"utf-8", "utf-8-sig", "ascii", "us-ascii", "iso-8859-1", "iso-8859-15", "cp1252"}
 """Those that are decoded in a time in proportion to the text; a script may name any that Python knows."""
 
@@ -38,7 +41,8 @@ def script_names(member: Member, content: bytes) -> tuple[frozenset[str], list[P
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             module = _parsed(content)
-            compile(module, member.label, "exec", dont_inherit=True)  # finds `return` at the top, and its like
+            if len(content) <= COMPILED_LIMIT:
+                compile(module, member.label, "exec", dont_inherit=True)  # finds `return` at the top, and its like
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         line = f" in line {error.lineno}" if isinstance(error, SyntaxError) and error.lineno else ""
         reason = error.msg if isinstance(error, SyntaxError) else "nesting too deep"

@@ -18,11 +18,11 @@ from harness.tarball.signature import read_shapes
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-TEXT_LIMIT = 8 << 20
+TEXT_LIMIT = 4 << 20
 """Bytes of a symbol or a shapes file, which are read whole: ResNet-152's symbol has 0.3 MB."""
 
 CODE_LIMIT = 512 << 10
-"""Bytes of a script: to compile one may take a thousand times the memory."""
+"""Bytes of a script: to parse one may take a thousand times the memory."""
 
 REQUIREMENTS_LIMIT = 64 << 10
 """Bytes of a file of requirements: each line is parsed by a grammar."""

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 FILE_MODE = 0o644
 
-DOCUMENT_LIMIT = 8 << 20
+DOCUMENT_LIMIT = 4 << 20
 """Bytes of a symbol or a shapes file, which are read whole: ResNet-152's symbol has 0.3 MB."""
 
 

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.artifact import PARAMETERS, SHAPES, SYMBOL
-from harness.tarball.code import is_script, script_names
+from harness.tarball.code import COMPILED_LIMIT, is_script, script_names
 from harness.tarball.member import Kind, Member
 from harness.tarball.requirements import requirements_problems
 from harness.tarball.verify import verify
@@ -25,6 +25,16 @@ if TYPE_CHECKING:
     from harness.artifact import Problem
 
 PYTHON = "expected Python 3.8, which the container has, found "
+
+
+def test_a_long_script_is_parsed_only() -> None:
+    """Compiling takes time by the square of the length for some scripts: what cannot be long is not risked."""
+    fault = b"return 1\n"
+    assert "'return' outside function" in script_fault(fault)
+    _, problems = script_names(member("code/a.py"), b"#" * COMPILED_LIMIT + b"\n" + fault)
+    assert problems == []
+    _, problems = script_names(member("code/a.py"), b"#" * COMPILED_LIMIT + b"\nreturn return\n")
+    assert [problem.code for problem in problems] == ["code-syntax"]
 
 
 def member(name: str) -> Member:
