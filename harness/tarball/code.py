@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from harness.tarball.member import Member
 
 COMPILED_LIMIT = 64 << 10
-"""Bytes of a script that is compiled as well: for some, CPython takes time by the square. Longer ones are only parsed."""
+"""Bytes of a script that is compiled too; for some, that takes time by the square. Longer ones are only parsed."""
 
 _ENCODINGS = {"utf-8", "utf-8-sig", "ascii", "us-ascii", "iso-8859-1", "iso-8859-15", "cp1252"}
 """Those that are decoded in a time in proportion to the text; a script may name any that Python knows."""
