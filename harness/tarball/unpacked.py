@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import gzip
+import io
 import zlib
 from dataclasses import dataclass
 from typing import BinaryIO, NoReturn
 
 from harness.artifact import Problem
+from harness.tarball.gunzip import Gunzip, NotGzipError
 from harness.tarball.member import DamageError
 
 CHUNK = 1 << 20
@@ -50,7 +51,7 @@ class Unpacked:
     """
 
     def __init__(self, raw: BinaryIO, packed: int, limits: Limits) -> None:
-        self._stream = gzip.GzipFile(fileobj=raw, mode="rb")
+        self._stream = io.BufferedReader(Gunzip(raw), CHUNK)
         self._packed = packed
         self._limits = limits
         self._position = 0
@@ -80,20 +81,21 @@ class Unpacked:
             data = self._stream.read(size)
         except EOFError:
             fail("truncated", "expected the gzip stream to end with its checksum, found the end of the file")
-        except (gzip.BadGzipFile, zlib.error) as error:
+        except NotGzipError as error:
             self._refuse(error)
+        except zlib.error as error:
+            reason = str(error).rpartition(": ")[2]
+            fail("damaged", f"expected an intact gzip stream, found: {reason}", complete=self.complete)
         except OSError as error:
             fail("unreadable", f"expected to read the file, found: {error}", "check the disk")
         self._position += len(data)
         return data
 
-    def _refuse(self, error: Exception) -> NoReturn:
-        if isinstance(error, gzip.BadGzipFile) and not self._position:
+    def _refuse(self, error: NotGzipError) -> NoReturn:
+        if not self._position:
             fail(
                 "not-gzip",
-                f"expected a gzip file, found: {error}",
+                f"expected a gzip file, found one that begins with {error}",
                 "pack it with harness.tarball.export, or with tar -czf",
             )
-        if str(error).startswith("Not a gzipped file"):
-            fail("trailing-data", "expected nothing after the gzip stream, found more bytes", complete=self.complete)
-        fail("damaged", f"expected an intact gzip stream, found: {error}", complete=self.complete)
+        fail("trailing-data", "expected nothing after the gzip stream, found more bytes", complete=self.complete)

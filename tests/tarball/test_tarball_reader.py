@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 import tarball_parts as parts
 
+from harness.tarball.gunzip import CHUNK, Gunzip
 from harness.tarball.member import DamageError, Kind
 from harness.tarball.reader import EXTENDED_LIMIT, members
 from harness.tarball.unpacked import Limits
@@ -141,12 +142,48 @@ def test_refuses_what_is_no_file(tmp_path: Path) -> None:
     assert "[unreadable] expected to open the file, found: File name too long" in damage(tmp_path / ("x" * 300))
 
 
-@pytest.mark.parametrize("content", [b"PK\x03\x04", b"\x1f", b"plain text", b"\x1f\x8b\x09" + bytes(20)])
+@pytest.mark.parametrize("content", [b"PK\x03\x04", b"\x1f", b"plain text", b"\0" * 20])
 def test_refuses_what_is_not_gzip(tmp_path: Path, content: bytes) -> None:
     """Another kind of file is named as such, with the bytes it starts with."""
     path = tmp_path / "m.tar.gz"
     path.write_bytes(content)
-    assert "[not-gzip] expected a gzip file, found: " in damage(path)
+    assert f"[not-gzip] expected a gzip file, found one that begins with {content[:4]!r}; pack it" in damage(path)
+
+
+@pytest.mark.parametrize(
+    ("start", "content", "found"),
+    [
+        (2, b"\x09", "unknown compression method"),
+        (3, b"\xe0", "unknown header flags set"),
+        (3, b"\x02", "header crc mismatch"),
+    ],
+)
+def test_a_header_that_gzip_would_not_take_is_damage(tarball: Path, start: int, content: bytes, found: str) -> None:
+    """Python's own reader passes over reserved flags and the header's checksum; the gzip program stops at them."""
+    packed = bytearray(tarball.read_bytes())
+    packed[start : start + len(content)] = content
+    tarball.write_bytes(packed)
+    assert f"[damaged] expected an intact gzip stream, found: {found}" in damage(tarball)
+
+
+@pytest.mark.parametrize("flag", [0x04, 0x08, 0x10])
+def test_what_a_header_may_hold_besides_is_passed_by(tmp_path: Path, flag: int) -> None:
+    """Extra fields, a name, a comment: gzip and others write them."""
+    packed = gzip.compress(parts.tar_bytes({"a": b"1"}), mtime=0)
+    extra = b"\3\0abc" if flag == 0x04 else b"abc\0"
+    path = tmp_path / "m.tar.gz"
+    path.write_bytes(packed[:3] + bytes([flag]) + packed[4:10] + extra + packed[10:])
+    assert listing(path) == {"a": b"1"}
+
+
+def test_zeros_after_the_end_are_not_kept(tmp_path: Path) -> None:
+    """However many there are, they are passed by piece for piece, and what follows them is still seen."""
+    path = tmp_path / "m.tar.gz"
+    path.write_bytes(gzip.compress(parts.tar_bytes({"a": b"1"})) + bytes(3 * CHUNK + 1))
+    assert listing(path) == {"a": b"1"}
+    with path.open("ab") as file:
+        file.write(b"more")
+    assert "[trailing-data] expected nothing after the gzip stream, found more bytes" in damage(path)
 
 
 def test_an_empty_file_is_truncated(tmp_path: Path) -> None:
@@ -184,7 +221,7 @@ def test_a_wrong_checksum_is_damage(tarball: Path) -> None:
     content = bytearray(tarball.read_bytes())
     content[-8] ^= 1
     tarball.write_bytes(content)
-    assert "[damaged] expected an intact gzip stream, found: CRC check failed" in damage(tarball)
+    assert "[damaged] expected an intact gzip stream, found: incorrect data check" in damage(tarball)
 
 
 def test_a_disk_that_fails_is_not_the_files_fault(tarball: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -193,7 +230,7 @@ def test_a_disk_that_fails_is_not_the_files_fault(tarball: Path, monkeypatch: py
     def failing(*_: object) -> bytes:
         raise OSError(5, "Input/output error")
 
-    monkeypatch.setattr(gzip.GzipFile, "read", failing)
+    monkeypatch.setattr(Gunzip, "readinto", failing)
     assert (
         damage(tarball) == "[unreadable] expected to read the file, found: [Errno 5] Input/output error; check the disk"
     )
