@@ -129,7 +129,7 @@ def _params() -> tuple[Callable[[bytes], None], list[bytes]]:
 
 
 def _archive() -> tuple[Callable[[bytes], None], list[bytes]]:
-    from seed_models import SEEDS, tarred
+    from mutants.seed_models import SEEDS, tarred
 
     from harness.tarball.verify import verify
 
@@ -147,9 +147,9 @@ TARGETS = {"params": _params, "archive": _archive}
 
 
 def _seed_files(name: str) -> Iterator[bytes]:
-    from parameter_records import read, written
-    from seed_models import SEEDS
-    from tarball_mutants import FILES
+    from mutants.classes import FILES
+    from mutants.parameter_records import read, written
+    from mutants.seed_models import SEEDS
 
     for files in SEEDS.values():
         yield files[name]

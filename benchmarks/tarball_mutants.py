@@ -1,7 +1,7 @@
 """A campaign against `harness.tarball`: ``python -m benchmarks.tarball_mutants --mutants 10000``.
 
-Mutants of three valid tarballs, class by class (tests/tarball/tarball_mutants.py), each verified, loaded and unpacked
-(tests/tarball/mutant_trial.py). Promised is: no exception, no answer that takes the processor longer than 5 s, no file
+Mutants of three valid tarballs, class by class (tests/tarball/mutants/classes.py), each verified, loaded and unpacked
+(tests/tarball/mutants/trial.py). Promised is: no exception, no answer that takes the processor longer than 5 s, no file
 outside of the target, at most 1 GiB of memory, and "valid" only where Python's tarfile and GNU tar unpack the same
 files and AWS's handler predicts finite values from them. What breaks a promise is a violation, listed with class and
 number; ``--again CLASS NUMBER`` tries that one alone. A mutant that only loading refuses breaks none; the reasons are
@@ -33,15 +33,15 @@ from harness.tarball.loading import Loader
 TESTS = Path(__file__).parent.parent / "tests" / "tarball"
 sys.path.insert(0, str(TESTS))  # the mutators live with the tests that use them
 
-import mutant_trial  # noqa: E402
-import tarball_mutants  # noqa: E402
-from handler_oracle import Oracle  # noqa: E402
+from mutants import classes  # noqa: E402
+from mutants.oracle import Oracle  # noqa: E402
+from mutants.trial import Trial  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from mutant_trial import Outcome
-    from tarball_mutants import Mutant
+    from mutants.classes import Mutant
+    from mutants.trial import Outcome
 
 RESULTS = Path(__file__).parent / "results"
 LOADING = ("load-error", "load-crash", "load-timeout", "not-finite-output")
@@ -54,13 +54,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Mutants of valid tarballs against verify and extract.")
     parser.add_argument("--mutants", type=int, default=10_000, help="in all (10000)")
     parser.add_argument("--first", type=int, default=0, help="number of the first of each class (0)")
-    parser.add_argument("--classes", nargs="*", default=list(tarball_mutants.CLASSES), metavar="CLASS")
+    parser.add_argument("--classes", nargs="*", default=list(classes.CLASSES), metavar="CLASS")
     parser.add_argument("--again", nargs=2, metavar=("CLASS", "NUMBER"), help="try one, and tell all about it")
     parser.add_argument("--results", type=Path, default=RESULTS, help="folder to write into")
     options = parser.parse_args()
     faulthandler.enable()
     if options.again:
-        chosen = [tarball_mutants.mutant(options.again[0], int(options.again[1]))]
+        chosen = [classes.mutant(options.again[0], int(options.again[1]))]
         outcomes, _ = campaign(iter(chosen), 1)
         print(
             *[f"{outcomes[0].verdict} {outcomes[0].served}", *outcomes[0].problems, *outcomes[0].violations], sep="\n"
@@ -68,7 +68,7 @@ def main() -> None:
         return
     each = -(-options.mutants // len(options.classes))
     mutants = (
-        tarball_mutants.mutant(kind, number)
+        classes.mutant(kind, number)
         for kind in options.classes
         for number in range(options.first, options.first + each)
     )
@@ -90,7 +90,7 @@ def campaign(mutants: Iterator[Mutant], count: int) -> tuple[list[Outcome], int]
         Oracle() as oracle,
         tqdm(total=count, unit="mutant", smoothing=0.05) as bar,
     ):
-        trial = mutant_trial.Trial(Path(folder), loader, oracle, strictness=True)
+        trial = Trial(Path(folder), loader, oracle, strictness=True)
         for mutant in mutants:
             bar.set_postfix_str(f"{mutant.kind} {mutant.number}")
             outcomes.append(trial.run(mutant).without_content())

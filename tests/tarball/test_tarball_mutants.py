@@ -17,15 +17,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from byte_mutators import packed
-from handler_oracle import Oracle
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from member_mutators import OUTSIDE
-from mutant_trial import HangError, Outcome, Trial, bounded
-from parameter_records import read, written
-from seed_models import SEEDS, Files, entries, joined, tarred
-from tarball_mutants import CLASSES, Mutant, mutant
+from mutants.archive_bytes import packed
+from mutants.archive_members import OUTSIDE
+from mutants.classes import CLASSES, Mutant, mutant
+from mutants.oracle import Oracle
+from mutants.parameter_records import read, written
+from mutants.seed_models import SEEDS, Files, entries, joined, tarred
+from mutants.trial import HangError, Outcome, Trial, bounded
 
 from harness.artifact import PARAMETERS, SHAPES, SYMBOL, Problem
 from harness.errors import ArtifactError
@@ -157,7 +157,7 @@ def test_a_verifier_that_raises_is_caught(trial: Trial) -> None:
 
 def test_a_verifier_that_takes_memory_is_caught(trial: Trial, monkeypatch: pytest.MonkeyPatch) -> None:
     """The peak of the text's part is measured."""
-    monkeypatch.setattr("mutant_trial.MEMORY", 32 << 20)
+    monkeypatch.setattr("mutants.trial.MEMORY", 32 << 20)
 
     def greedy(path: Path, **more: Any) -> list[Problem]:
         return [Problem("damaged", "", str(len(np.ones(8 << 20))), "y")]

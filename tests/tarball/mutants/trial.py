@@ -14,21 +14,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from seed_models import SEEDS
-
 from benchmarks import resident_memory
 from harness.errors import ArtifactError
 from harness.tarball.extract import extract
 from harness.tarball.verify import verify
+from mutants.seed_models import SEEDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from handler_oracle import Oracle
-    from tarball_mutants import Mutant
-
     from harness.artifact import Problem
     from harness.tarball.loading import Loader
+    from mutants.classes import Mutant
+    from mutants.oracle import Oracle
 
 SECONDS = 5.0
 PATIENCE = 10

@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import tarball_parts as parts
-from byte_mutators import Mutator, packed
-from parameter_records import read, written
-from seed_models import FORMS, SCRIPT, Files, entries, joined, tarred
 
 from harness.artifact import PARAMETERS, SHAPES, SYMBOL
+from mutants.archive_bytes import Mutator, packed
+from mutants.parameter_records import read, written
+from mutants.seed_models import FORMS, SCRIPT, Files, entries, joined, tarred
 
 if TYPE_CHECKING:
     from random import Random
 
-    from byte_mutators import FileMutator
+    from mutants.archive_bytes import FileMutator
 
 Entry = dict[str, Any]
 Edit = Callable[["Random", list[Entry]], Any]

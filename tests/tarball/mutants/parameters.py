@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import tarball_parts as parts
-from parameter_records import NAMES, SIZES, V1, V2, V3, Record, read, written
 
 from harness.artifact import PARAMETERS
+from mutants.parameter_records import NAMES, SIZES, V1, V2, V3, Record, read, written
 
 if TYPE_CHECKING:
     from random import Random
 
-    from byte_mutators import FileMutator
-    from seed_models import Files
+    from mutants.archive_bytes import FileMutator
+    from mutants.seed_models import Files
 
 Edit = Callable[["Random", list[Record]], bytes | None]
 """Changes the records in place, or gives the file."""

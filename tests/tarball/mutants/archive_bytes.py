@@ -10,7 +10,7 @@ import tarfile
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from seed_models import Files, tarred
+from mutants.seed_models import Files, tarred
 
 if TYPE_CHECKING:
     from random import Random

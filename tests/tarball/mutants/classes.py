@@ -5,15 +5,14 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 
-from byte_mutators import EDITS, HEADERS, LAYERS, FileMutator, Mutator, on_file, on_gzip, on_tar, packed
-from json_mutators import on_text
-from member_mutators import BOMBS, MEMBERS, NAMES, SPECIAL
-from parameter_mutators import RECORDS, VALUES
-from seed_models import SCRIPT, SEEDS, Files, tarred
-from symbol_mutators import ATTRIBUTES, GRAPHS
-from text_mutators import HARMLESS, SCRIPTS, SHAPE_EDITS
-
 from harness.artifact import PARAMETERS, SHAPES, SYMBOL
+from mutants.archive_bytes import EDITS, HEADERS, LAYERS, FileMutator, Mutator, on_file, on_gzip, on_tar, packed
+from mutants.archive_members import BOMBS, MEMBERS, NAMES, SPECIAL
+from mutants.json_text import on_text
+from mutants.other_files import HARMLESS, SCRIPTS, SHAPE_EDITS
+from mutants.parameters import RECORDS, VALUES
+from mutants.seed_models import SCRIPT, SEEDS, Files, tarred
+from mutants.symbols import ATTRIBUTES, GRAPHS
 
 
 def _archives(mutators: dict[str, FileMutator]) -> dict[str, Mutator]:

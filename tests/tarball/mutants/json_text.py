@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from random import Random
 
-    from byte_mutators import FileMutator
-    from seed_models import Files
+    from mutants.archive_bytes import FileMutator
+    from mutants.seed_models import Files
 
 TextEdit = Callable[["Random", str], str]
 

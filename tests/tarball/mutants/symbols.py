@@ -7,15 +7,14 @@ import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from operator_settings import VALUES, operators, settings, value
-
 from harness.artifact import SYMBOL
+from mutants.operator_settings import VALUES, operators, settings, value
 
 if TYPE_CHECKING:
     from random import Random
 
-    from byte_mutators import FileMutator
-    from seed_models import Files
+    from mutants.archive_bytes import FileMutator
+    from mutants.seed_models import Files
 
 GraphEdit = Callable[["Random", dict[str, Any]], Any]
 """Changes the document in place, or returns another."""

@@ -7,10 +7,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import tarball_parts as parts
-from byte_mutators import Mutator, packed
-from seed_models import FORMS, SCRIPT, Files, entries, joined
 
 from harness.artifact import MODEL_FILES, PARAMETERS, SYMBOL
+from mutants.archive_bytes import Mutator, packed
+from mutants.seed_models import FORMS, SCRIPT, Files, entries, joined
 
 if TYPE_CHECKING:
     from random import Random
