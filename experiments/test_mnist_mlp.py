@@ -44,7 +44,7 @@ def test_has_not_become_worse(replicates, gate, baseline):
 
 def test_packs(artifact, gate):
     gate.check(artifact, ArtifactCeiling(500_000))
-    assert set(artifact.members) == {"model-symbol.json", "model-0000.params", "model-shapes.json"}
+    assert set(artifact.members) == {"model-symbol.json", "model-0000.params", "model-shapes.json", "code/mnist.py"}
 
 
 @pytest.mark.serving
