@@ -22,7 +22,7 @@ TEXT_LIMIT = 4 << 20
 """Bytes of a symbol or a shapes file, which are read whole: ResNet-152's symbol has 0.3 MB."""
 
 CODE_LIMIT = 512 << 10
-"""Bytes of a script: to parse one may take a thousand times the memory."""
+"""Bytes of scripts that are parsed, in all: it may take a thousand times the memory, and two seconds."""
 
 REQUIREMENTS_LIMIT = 64 << 10
 """Bytes of a file of requirements: each line is parsed by a grammar."""
@@ -39,6 +39,8 @@ class Contents:
         inputs: shape by name of the data, as ``model-shapes.json`` has them.
         names: what scripts in ``code/`` bind at their top.
         stored: parameters by full name.
+        read_paths: of the files that were looked at.
+        parsed: bytes of scripts that were looked at.
     """
 
     problems: list[Problem] = field(default_factory=list)
@@ -47,9 +49,14 @@ class Contents:
     inputs: Mapping[str, Shape] | None = None
     names: frozenset[str] = frozenset()
     stored: dict[str, Stored] | None = None
+    read_paths: set[str] = field(default_factory=set)
+    parsed: int = 0
 
     def read(self, member: Member) -> None:
-        """Look at one file, when it is one that the container opens."""
+        """Look at one file, when it is one that the container opens, and the first of its path."""
+        if member.path in self.read_paths:
+            return
+        self.read_paths.add(member.path)
         found: list[Problem] = []
         if member.path == PARAMETERS:
             self.stored, found = read_parameters(member.body, member.size)
@@ -64,8 +71,10 @@ class Contents:
             elif member.path == SHAPES:
                 self.inputs, found = read_shapes(content)
             elif is_script(member.path):
-                names, found = script_names(member, content)
-                self.names |= names
+                self.parsed += len(content)
+                if self.parsed <= CODE_LIMIT:
+                    names, found = script_names(member, content)
+                    self.names |= names
             else:
                 found = requirements_problems(member, content)
         self.problems += found

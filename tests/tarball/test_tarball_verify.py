@@ -248,6 +248,23 @@ def test_other_files_under_code_are_not_parsed(tmp_path: Path) -> None:
     assert codes(parts.write(tmp_path / "m.tar.gz", parts.model() | files)) == []
 
 
+def test_scripts_have_a_limit_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thousand scripts that are slow to parse are a thousand times as slow: beyond the limit none is looked at."""
+    monkeypatch.setattr(examination, "CODE_LIMIT", 4096)
+    scripts = {f"code/{number}.py": b"#" * 1000 + b"\n)" for number in range(8)}
+    problems = verify(parts.write(tmp_path / "m.tar.gz", parts.model() | scripts))
+    assert [problem.member for problem in problems] == ["code/0.py", "code/1.py", "code/2.py", "code/3.py"]
+
+
+def test_a_file_that_comes_again_is_not_read_again(tmp_path: Path) -> None:
+    """It is refused for that, so what it holds no longer matters, nor the time that it would take."""
+    path = tmp_path / "m.tar.gz"
+    with tarfile.open(path, "w:gz") as tar:
+        for name, content in [*parts.model().items(), (SYMBOL, b"no graph")]:
+            tar.addfile(parts.entry(name, size=len(content)), io.BytesIO(content))
+    assert codes(path) == ["duplicate-member"]
+
+
 @pytest.mark.parametrize("name", [SYMBOL, SHAPES, "code/a.py"])
 def test_text_files_have_a_limit(tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Files that are read whole are refused when no such file is that large."""
