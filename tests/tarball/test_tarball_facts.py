@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 import tarball_parts as parts
-from tarball_mutants import mutant
+from mutants.classes import mutant
 
 from harness.artifact import MODEL_FILES, PARAMETERS, SHAPES, SYMBOL, Problem
 from harness.tarball.facts import Facts, Layer, read_facts
