@@ -2,7 +2,7 @@
 
 The model is the perceptron 784-128-64-10 with random weights: neither packing nor verifying depends on what they are.
 Contenders take turns in one process; medians are told, and how they compare with what any reader has to do: unpack the
-file with Python's ``tarfile`` and take its digest. Loading by AWS's handler is timed from the request to the answer; its
+file with Python's ``tarfile`` and take its digest. Loading by AWS's handler counts from request to answer; its
 process has started before. Writes ``benchmarks/results/tarball_speed.json``.
 """
 
