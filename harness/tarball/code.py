@@ -32,7 +32,9 @@ _NEW_WITH = "Parenthesized context managers"
 def is_script(path: str) -> bool:
     """Whether the container may import this member by name; what lies deeper, libraries for instance, is not judged."""
     folder, _, name = path.rpartition("/")
-    return folder == CODE and name.endswith(".py")
+    return (
+        folder == CODE and name.endswith(".py") and not name.startswith(".")
+    )  # "._x.py" is how macOS packs attributes
 
 
 def script_names(member: Member, content: bytes) -> tuple[frozenset[str], list[Problem]]:

@@ -59,7 +59,7 @@ class Graph:
         heads: what the model answers.
         arguments: names of the variables that the heads need, labels and data included, auxiliary states not.
         auxiliary: names of variables that operators update by themselves, such as moving statistics.
-        labels: arguments that only training needs.
+        labels: arguments that only training needs, whatever their names.
         version: of the MXNet that wrote it, 10901 for 1.9.1; 0 where it does not say.
         numpy_shapes: whether a 0 in a shape is a size, as in ``mx.np``, and not a gap.
     """
@@ -186,8 +186,8 @@ def _graph(document: Mapping[str, Any]) -> Graph:
     """Classify the variables that the heads reach, as ``Symbol::ListInputs`` does."""
     entries, attributes = document["nodes"], document.get("attrs", {})
     wanted = {head[0] for head in document["heads"]}
+    predicting = {head[0] for head in document["heads"]}
     auxiliary: set[int] = set()
-    labels: set[str] = set()
     for position in range(len(entries) - 1, -1, -1):
         if position not in wanted:
             continue
@@ -196,8 +196,9 @@ def _graph(document: Mapping[str, Any]) -> Graph:
         # Operators raise the version of a variable that they update; files from before MXNet 1.0 hold no versions.
         auxiliary.update(entry[0] for entry in inputs if entry[2:] > [0])
         auxiliary.update(entry[0] for entry in inputs[3:5] if "BatchNorm" in op)
-        if op in OUTPUT_OPS:
-            labels.update(entries[entry[0]]["name"] for entry in inputs)
+        if position in predicting:
+            # The rest is labels: what an output operator compares its data with when it is trained.
+            predicting.update(entry[0] for entry in (inputs[:1] if op in OUTPUT_OPS else inputs))
     nodes = {position: _node(entries[position]) for position in sorted(wanted)}
     version = attributes.get("mxnet_version", ("int", 0))[1]
     states = _unwritten_states(nodes) if version < MODERN else frozenset()
@@ -208,7 +209,7 @@ def _graph(document: Mapping[str, Any]) -> Graph:
         heads=tuple((head[0], head[1]) for head in document["heads"]),
         arguments=arguments,
         auxiliary=states | {name for position, name in variables.items() if position in auxiliary},
-        labels=frozenset(name for name in arguments & labels if name.endswith("label")),
+        labels=frozenset(name for position, name in variables.items() if position not in predicting) & arguments,
         version=version,
         numpy_shapes=bool(attributes.get("is_np_shape", ("int", 0))[1]),
     )

@@ -15,6 +15,20 @@ if TYPE_CHECKING:
 FLOATS = frozenset(dtype.name for dtype in DTYPES.values() if dtype.exponent)
 """Types that the container casts to the graph's own when it copies the parameters in."""
 
+LAYERS = frozenset(
+    {
+        "BatchNorm",
+        "Convolution",
+        "Deconvolution",
+        "FullyConnected",
+        "GroupNorm",
+        "InstanceNorm",
+        "LayerNorm",
+        "RNN",
+    }
+)
+"""Operators whose inputs after the first are weights."""
+
 _SAME = "save symbol and parameters together, with one save_checkpoint"
 
 
@@ -44,7 +58,17 @@ def parameter_problems(graph: Graph, inputs: Mapping[str, Shape], stored: Mappin
     if unknown := set(stored) - needed - labels - swapped:
         found = f"expected parameters of the graph and no others, found {some(unknown)}"
         yield Problem("unknown-parameter", PARAMETERS, found, _SAME)
-    yield from _value_problems(stored)
+    yield from _value_problems(stored, _weights(graph))
+
+
+def _weights(graph: Graph) -> set[str]:
+    """Full names of what layers multiply and add with: floating point numbers, and finite ones, in every model.
+
+    Of other parameters, constants for instance, nobody knows: an index is a whole number, a mask holds -inf.
+    """
+    read = {source for node in graph.nodes.values() if node.operator in LAYERS for source, _ in node.inputs[1:]}
+    kinds = {name: "aux" if name in graph.auxiliary else "arg" for name in graph.variables}
+    return {f"{kinds[name]}:{name}" for name, position in graph.variables.items() if position in read}
 
 
 def for_one_example(inputs: Mapping[str, Shape]) -> dict[str, Shape]:
@@ -88,17 +112,21 @@ def _other(name: str) -> str:
     return f"{'aux' if prefix == 'arg' else 'arg'}:{rest}"
 
 
-def _value_problems(stored: Mapping[str, Stored]) -> Iterator[Problem]:
+def _value_problems(stored: Mapping[str, Stored], weights: set[str]) -> Iterator[Problem]:
     if empty := [name for name, array in stored.items() if not array.size]:
         found = f"expected values in every parameter, found none in {some(empty)}"
         yield Problem("empty-parameter", PARAMETERS, found, "initialize the model before it is saved")
     if sparse := [name for name, array in stored.items() if array.sparse]:
         found = f"expected dense parameters, as the container binds them, found sparse ones: {some(sparse)}"
         yield Problem("parameter-storage", PARAMETERS, found, "save them after tostype('default')")
-    if whole := [f"{name} ({array.dtype})" for name, array in stored.items() if array.dtype not in FLOATS]:
-        found = f"expected floating point numbers in parameters, found others in {some(whole)}"
+    if whole := {name: array for name, array in stored.items() if name in weights and array.dtype not in FLOATS}:
+        found = f"expected floating point numbers in weights, found {listed([_typed(*item) for item in whole.items()])}"
         yield Problem("parameter-dtype", PARAMETERS, found, "save them as they were trained: float32 or float16")
-    if broken := {name: array for name, array in stored.items() if array.infinite}:
-        counts = f"{sum(array.infinite for array in broken.values()):,}"
-        found = f"expected finite values, found {counts} NaN or infinite ones, in {some(broken)}"
+    counts = {name: array.nan + (array.infinite if name in weights else 0) for name, array in stored.items()}
+    if broken := [name for name, count in counts.items() if count]:
+        found = f"expected finite values, found {sum(counts.values()):,} NaN or infinite ones, in {some(broken)}"
         yield Problem("not-finite", PARAMETERS, found, "training diverged: lower the learning rate, and train again")
+
+
+def _typed(name: str, array: Stored) -> str:
+    return f"{array.dtype} in {name!r:.60}"

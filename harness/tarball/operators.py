@@ -1,7 +1,8 @@
 """What MXNet's operators take: the attributes they know, of which type, and how many inputs.
 
-`operators.json` is the account that MXNet 1.9.1 gives itself, by ``MXSymbolGetAtomicSymbolInfo``, of all but gradients,
-written by ``tests/tarball/operator_table.py``. The text of attributes is read as ``dmlc/parameter.h`` reads it.
+`operators.json` is the account that MXNet 1.9.1 gives of itself, by ``MXSymbolGetAtomicSymbolInfo`` and by what its
+parsers say they expect; ``tests/tarball/operator_table.py`` writes it. The text of attributes is read as
+``dmlc/parameter.h`` reads it.
 """
 
 from __future__ import annotations
@@ -82,10 +83,7 @@ def operator(name: str) -> Operator | None:
     if own not in table["operators"]:
         return None
     inputs, variadic, listed, strict = table["operators"][own]
-    attributes = {key: _attribute(text) for key, text in listed.items()}
-    if variadic:  # add_n counts its inputs in an attribute that it does not list
-        attributes.setdefault(variadic, _attribute("int, required"))
-    return Operator(own, tuple(inputs), variadic, attributes, strict)
+    return Operator(own, tuple(inputs), variadic, {key: _attribute(text) for key, text in listed.items()}, strict)
 
 
 @functools.cache
@@ -198,7 +196,7 @@ _PARSERS: dict[str, Parse] = {
     "double": _DOUBLE,
     "real_t": _FLOAT,
     "Shape(tuple)": functools.partial(_tuple, _LONG),
-    "Shape": functools.partial(_tuple, _INT),
+    "Shape": functools.partial(_tuple, _LONG),
     "tuple of <long>": functools.partial(_tuple, _LONG),
     "tuple of <float>": functools.partial(_tuple, _FLOAT),
     "tuple of <double>": functools.partial(_tuple, _DOUBLE),

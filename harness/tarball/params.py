@@ -75,13 +75,15 @@ class Stored:
     Attributes:
         shape: () when the array was never given values.
         dtype: as NumPy calls it.
-        infinite: how many values are NaN or infinite.
+        infinite: how many values are infinite.
+        nan: how many are no numbers.
         sparse: whether only some rows or values are stored.
     """
 
     shape: Shape
     dtype: str
     infinite: int
+    nan: int = 0
     sparse: bool = False
 
     @property
@@ -126,21 +128,23 @@ class _Source:
             raise _FormatError(f"expected one of the type numbers {sorted(DTYPES)} in {what}, found {flag}")
         return DTYPES[flag]
 
-    def values(self, count: int, dtype: Dtype, what: str) -> int:
-        """Pass over `count` values; gives how many of them are NaN or infinite."""
+    def values(self, count: int, dtype: Dtype, what: str) -> tuple[int, int]:
+        """Pass over `count` values; gives how many of them are infinite, and how many NaN."""
         if count > MAX_VALUES:
             raise _FormatError(f"expected at most {MAX_VALUES:,} values in {what}, found {count:,}")
         if count * dtype.size > self.left:
             expected = f"{count:,} values of {dtype.name}"
             raise _FormatError(f"expected {expected} in {what}, found {self.left:,} bytes until the end of the file")
-        infinite, left = 0, count * dtype.size
+        infinite, nan, left = 0, 0, count * dtype.size
         while left:
             chunk = self.take(min(left, CHUNK), what)
             left -= len(chunk)
             if dtype.exponent:
                 bits = np.frombuffer(chunk, dtype=f"<u{dtype.size}")
-                infinite += int(np.count_nonzero((bits & bits.dtype.type(dtype.exponent)) == dtype.exponent))
-        return infinite
+                magnitude = bits & bits.dtype.type((1 << (8 * dtype.size - 1)) - 1)
+                infinite += int(np.count_nonzero(magnitude == dtype.exponent))
+                nan += int(np.count_nonzero(magnitude > dtype.exponent))
+        return infinite, nan
 
 
 def read_parameters(body: Readable, size: int) -> tuple[dict[str, Stored] | None, list[Problem]]:
@@ -207,10 +211,10 @@ def _array(source: _Source, what: str) -> Stored:
     source.take(8, what)  # the device it was on; MXNet loads to the CPU when that one is absent
     dtype = source.dtype(what)
     indices = [(source.dtype(what), source.shape(what)) for _ in range(_AUXILIARY_ARRAYS[storage])]
-    infinite = source.values(math.prod(shape if storage_shape is None else storage_shape), dtype, what)
+    infinite, nan = source.values(math.prod(shape if storage_shape is None else storage_shape), dtype, what)
     for index_dtype, index_shape in indices:
         source.values(math.prod(index_shape), index_dtype, what)
-    return Stored(shape, dtype.name, infinite, sparse=bool(storage))
+    return Stored(shape, dtype.name, infinite, nan, sparse=bool(storage))
 
 
 def some(names: Iterable[str]) -> str:

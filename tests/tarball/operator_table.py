@@ -8,6 +8,7 @@ from __future__ import annotations
 import ctypes
 import json
 import multiprocessing
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -19,10 +20,14 @@ PLACE = Path(__file__).parents[2] / "harness/tarball/operators.json"
 INPUTS = {"NDArray-or-Symbol", "NDArray", "Symbol"}
 LISTS = {"NDArray-or-Symbol[]", "Symbol or Symbol[]"}
 
+FUSED = "_sg_mkldnn_"
+"""Operators that oneDNN's passes make of several: their attributes are read by several parsers, one after the other."""
+
 LEFT_OUT = {
     "Custom",  # calls Python that a tarball cannot bring along
     "_NDArray",  # these two take pointers as text
     "_Native",
+    "_CachedOpThreadSafe",
     "_CachedOp",  # made while a program runs, never saved
     "_NoGradient",
     "_FusedOp",
@@ -69,20 +74,29 @@ def _describe(name: str) -> tuple[str, str, tuple[list[str], str, dict[str, str]
     assert library.MXSymbolGetAtomicSymbolInfo(handle, *(ctypes.byref(value) for value in out)) == 0
     arguments = {keys[index].decode(): kinds[index].decode() for index in range(count.value)}
     inputs = [key for key, kind in arguments.items() if kind in INPUTS | LISTS]
-    attributes = {key: kind for key, kind in arguments.items() if kind not in INPUTS | LISTS}
-    return name, own.value.decode(), (inputs, variadic.value.decode(), attributes, _refuses_the_unknown(name))
+    described = {key: kind for key, kind in arguments.items() if kind not in INPUTS | LISTS}
+    parsed = None if name.startswith(FUSED) else _parsed(name)
+    strict = parsed is not None
+    attributes = described if parsed is None else parsed
+    return (
+        name,
+        own.value.decode(),
+        (inputs, variadic.value.decode(), {} if name.startswith(FUSED) else attributes, strict),
+    )
 
 
-def _refuses_the_unknown(name: str) -> bool:
-    """Whether MXNet looks at the attributes of such a node when it loads a graph."""
+def _parsed(name: str) -> dict[str, str] | None:
+    """The attributes by which MXNet's parser swears when it is given another; None if it does not look at them."""
     mx = compat.mxnet()
     node = {"op": name, "name": "node", "inputs": [], "attrs": {"no_such_attribute": "1"}}
     graph = {"nodes": [node], "arg_nodes": [], "heads": [[0, 0, 0]], "attrs": {"mxnet_version": ["int", 10901]}}
     try:
         mx.sym.load_json(json.dumps(graph))
     except mx.base.MXNetError as error:
-        return "Cannot find argument" in str(error)
-    return False
+        if "Cannot find argument" in str(error):
+            _, _, listed = str(error).partition("Possible Arguments:")
+            return dict(re.findall(r"^(\w+) : (.*)$", listed, re.MULTILINE))
+    return None
 
 
 if __name__ == "__main__":

@@ -75,19 +75,32 @@ def test_leaves_out_what_no_head_reaches() -> None:
 
 
 @pytest.mark.parametrize("op", sorted(OUTPUT_OPS))
-def test_labels_belong_to_output_operators(op: str) -> None:
-    """Each operator that takes a label makes one of the argument whose name ends so."""
-    document = parts.graph()
-    document["nodes"][10]["op"] = op
-    assert understood(document).labels == {"softmax_label"}
-
-
-@pytest.mark.parametrize(("op", "name"), [("elemwise_add", "softmax_label"), ("SoftmaxOutput", "target")])
-def test_other_variables_are_no_labels(op: str, name: str) -> None:
-    """Neither the name nor the place alone makes a label."""
+@pytest.mark.parametrize("name", ["softmax_label", "target"])
+def test_labels_belong_to_output_operators(op: str, name: str) -> None:
+    """Each operator that takes a label makes one of what it is given, whatever its name."""
     document = parts.graph()
     document["nodes"][10]["op"] = op
     document["nodes"][7]["name"] = name
+    assert understood(document).labels == {name}
+
+
+def test_a_label_may_be_computed() -> None:
+    """What nothing but a label depends on is needed in training only."""
+    document = parts.graph()
+    scaled = {"op": "negative", "name": "scaled", "inputs": [[7, 0, 0]]}
+    document["nodes"].insert(10, scaled)
+    document["nodes"][11]["inputs"][1] = [10, 0, 0]
+    document["heads"] = [[11, 0, 0]]
+    assert understood(document).labels == {"softmax_label"}
+
+
+def test_what_is_predicted_from_is_no_label() -> None:
+    """Neither a name nor being a label as well frees a variable from having a value."""
+    document = parts.graph()
+    document["nodes"][10]["op"] = "elemwise_add"
+    assert understood(document).labels == frozenset()
+    document = parts.graph()
+    document["heads"].append([7, 0, 0])
     assert understood(document).labels == frozenset()
 
 

@@ -39,7 +39,8 @@ STRICTER = {
 KINDER = {
     # MXNet calls the tuples of slices, which may hold None, by the same name.
     "Shape(tuple)": {"(None, 1)"},
-    "Shape or None": {"(None, 1)"},
+    # And reads some of those that may be None in 32 bits, others in 64.
+    "Shape or None": {"(None, 1)", "2147483648", "-2147483649"},
     "tuple of <long>": {"(None, 1)"},
     "tuple of <float>": {"(None, 1)"},
     "tuple of <double>": {"(None, 1)"},

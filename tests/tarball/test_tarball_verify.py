@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import io
+import json
 import re
 import struct
 import subprocess
@@ -163,7 +164,7 @@ FAULTS: dict[str, tuple[dict[str, bytes], str]] = {
     ),
     "parameter-dtype": (
         stored(arg__fc_bias=np.ones(3, np.int32)),
-        "expected floating point numbers in parameters, found others in 'arg:fc_bias (int32)'",
+        "expected floating point numbers in weights, found int32 in 'arg:fc_bias'",
     ),
     "parameter-storage": (
         {
@@ -389,3 +390,28 @@ def test_any_headers_give_a_verdict(scratch: Path, members: list[tuple[str, byte
         buffer.write(info.tobuf(tarfile.PAX_FORMAT if size >= 0 else tarfile.GNU_FORMAT, errors="surrogateescape"))
     scratch.write_bytes(gzip.compress(buffer.getvalue() + bytes(1024)))
     assert all(str(problem).isprintable() for problem in verify(scratch))
+
+
+def layered() -> dict[str, bytes]:
+    """The model, its fc_bias now read by ``broadcast_add`` instead of by the layer."""
+    document = parts.graph()
+    document["nodes"][8] |= {"attrs": {"num_hidden": "3", "no_bias": "True"}, "inputs": [[0, 0, 0], [1, 0, 0]]}
+    document["nodes"].insert(9, {"op": "broadcast_add", "name": "add", "inputs": [[8, 0, 0], [2, 0, 0]]})
+    document["nodes"][10]["inputs"] = [[9, 0, 0], [3, 0, 0], [4, 0, 0], [5, 0, 1], [6, 0, 1]]
+    document["nodes"][11]["inputs"] = [[10, 0, 0], [7, 0, 0]]
+    document["heads"] = [[11, 0, 0]]
+    return parts.model() | {SYMBOL: json.dumps(document).encode()}
+
+
+@pytest.mark.parametrize("constant", [np.array([0, -np.inf, 1], np.float32), np.array([1, 2, 3], np.int32)])
+def test_constants_may_be_what_weights_may_not(tmp_path: Path, constant: np.ndarray) -> None:
+    """A mask holds -inf, an index whole numbers: only what a layer reads as weights is a float and finite for sure."""
+    path = tmp_path / "m.tar.gz"
+    assert codes(parts.write(path, layered() | stored(arg__fc_bias=constant))) == []
+    assert len(codes(parts.write(path, parts.model() | stored(arg__fc_bias=constant)))) == 1
+
+
+def test_no_constant_is_nan(tmp_path: Path) -> None:
+    """NaN is never meant."""
+    files = layered() | stored(arg__fc_bias=ONE * np.nan)
+    assert codes(parts.write(tmp_path / "m.tar.gz", files)) == ["not-finite"]
