@@ -44,8 +44,9 @@ if TYPE_CHECKING:
     from mutants.trial import Outcome
 
 RESULTS = Path(__file__).parent / "results"
-LOADING = ("load-error", "load-crash", "load-timeout", "not-finite-output")
+LOADING = ("load-error", "load-crash", "load-timeout", "load-memory", "not-finite-output")
 LOADING_SECONDS = 20.0
+LOADING_MEMORY = 2 << 30
 EXAMPLES = 3
 
 
@@ -86,7 +87,7 @@ def campaign(mutants: Iterator[Mutant], count: int) -> tuple[list[Outcome], int]
     before = resident_memory.now()
     with (
         tempfile.TemporaryDirectory(prefix="byom-mutants-") as folder,
-        Loader(seconds=LOADING_SECONDS) as loader,
+        Loader(seconds=LOADING_SECONDS, memory=LOADING_MEMORY) as loader,
         Oracle() as oracle,
         tqdm(total=count, unit="mutant", smoothing=0.05) as bar,
     ):

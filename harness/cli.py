@@ -7,7 +7,7 @@ import json
 import signal
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
@@ -90,21 +90,23 @@ def verify(
     from harness.tarball.telling import told_problems
     from harness.tarball.verify import verify as verify_tarball
 
-    codes = set()
-    try:
-        with Loader(seconds=seconds) if load else nullcontext() as loader:
-            for tarball in tarballs:
+    status = 0
+    with Loader(seconds=seconds) if load else nullcontext() as loader:
+        for tarball in tarballs:
+            verdict: dict[str, Any] = {"path": str(tarball), "valid": None, "loaded": False, "problems": []}
+            try:
                 problems = verify_tarball(tarball, loader=loader)
-                if as_json:
-                    listed = [dataclasses.asdict(problem) for problem in problems]
-                    verdict = {"path": str(tarball), "valid": not problems, "loaded": load and not problems}
-                    typer.echo(json.dumps(verdict | {"problems": listed}))
-                else:
-                    typer.echo(told_problems(str(tarball), problems, loaded=load))
-                codes |= {problem.code for problem in problems}
-    except HarnessError as error:
-        _fail(f"{error}; or pass --no-load", code=2)
-    raise typer.Exit(2 if "unreadable" in codes else min(len(codes), 1))
+            except HarnessError as error:  # nothing was found in its text, and it cannot be loaded here
+                status, told = 2, f"{tarball}: not judged: {error}; or pass --no-load"
+                verdict["error"] = str(error)
+            else:
+                unreadable = any(problem.code == "unreadable" for problem in problems)
+                status = max(status, 2 if unreadable else bool(problems))
+                told = told_problems(str(tarball), problems, loaded=load)
+                listed = [dataclasses.asdict(problem) for problem in problems]
+                verdict |= {"valid": not problems, "loaded": load and not problems, "problems": listed}
+            typer.echo(json.dumps(verdict) if as_json else told, err=not as_json and "error" in verdict)
+    raise typer.Exit(status)
 
 
 @app.command()
@@ -123,9 +125,9 @@ def inspect(
     if as_json:
         typer.echo(json.dumps(facts.to_dict(), indent=2))
     else:
-        typer.echo(told_facts(facts))
+        if facts.sha256:
+            typer.echo(told_facts(facts) + ("\n" if facts.problems else ""))
         if facts.problems:
-            typer.echo()
             typer.echo(told_problems(facts.path, facts.problems, loaded=False))
     unreadable = any(problem.code == "unreadable" for problem in facts.problems)
     raise typer.Exit(2 if unreadable else min(len(facts.problems), 1))
@@ -160,6 +162,6 @@ def _interrupt(*_: object) -> NoReturn:
     raise KeyboardInterrupt
 
 
-def _fail(message: str, code: int = 1) -> NoReturn:
+def _fail(message: str) -> NoReturn:
     typer.echo(f"byom: {message}", err=True)
-    raise typer.Exit(code)
+    raise typer.Exit(1)

@@ -11,6 +11,9 @@ import math
 import re
 from typing import Any, NoReturn
 
+DOCUMENT_LIMIT = 4 << 20
+"""Bytes of a symbol or a shapes file, which are read whole: ResNet-152's symbol has 0.3 MB."""
+
 _ESCAPED = re.compile(rb"\\(.)", re.DOTALL)
 _DMLC_ESCAPES = frozenset({b'"', b"\\", b"n", b"r", b"t"})
 

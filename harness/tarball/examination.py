@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from harness.artifact import CODE, PARAMETERS, REQUIREMENTS, SHAPES, SYMBOL, Problem, Shape
 from harness.tarball.code import is_script, script_names, several_problems
+from harness.tarball.documents import DOCUMENT_LIMIT
 from harness.tarball.graph import Graph, read_graph
 from harness.tarball.layout import layout_problems, member_problems, missing_problems
 from harness.tarball.match import input_problems, parameter_problems, shape_problems
@@ -14,12 +15,10 @@ from harness.tarball.member import DamageError, Kind, Member
 from harness.tarball.params import Stored, read_parameters
 from harness.tarball.requirements import requirements_problems
 from harness.tarball.signature import read_shapes
+from harness.tarball.types import type_problems
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-
-TEXT_LIMIT = 4 << 20
-"""Bytes of a symbol or a shapes file, which are read whole: ResNet-152's symbol has 0.3 MB."""
 
 CODE_LIMIT = 512 << 10
 """Bytes of scripts that are parsed, in all: it may take a thousand times the memory, and two seconds."""
@@ -81,12 +80,13 @@ class Contents:
 
     def agree(self) -> None:
         """Look at the rules that need more than one file."""
-        if self.inputs is not None and len(self.inputs) > 1:
+        if self.inputs is not None and len(self.inputs) > 1 and self.parsed <= CODE_LIMIT:
             self.problems += several_problems(self.inputs, self.names)
         if self.graph is not None and self.inputs is not None:
             self.problems += input_problems(self.graph, self.inputs)
             if self.sound:  # or the same would be said twice
                 self.problems += shape_problems(self.graph, self.inputs, self.stored)
+                self.problems += type_problems(self.graph, self.inputs)
             if self.stored is not None:
                 self.problems += parameter_problems(self.graph, self.inputs, self.stored)
 
@@ -130,7 +130,7 @@ def examine(archive: Iterable[Member]) -> Examination:
 
 def _limit(member: Member) -> int:
     if member.path in {SYMBOL, SHAPES}:
-        return TEXT_LIMIT
+        return DOCUMENT_LIMIT
     return CODE_LIMIT if is_script(member.path) else REQUIREMENTS_LIMIT
 
 

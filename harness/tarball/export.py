@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from harness.artifact import CODE, MODEL_FILES, REQUIREMENTS, SHAPES, SYMBOL, Artifact
 from harness.errors import ArtifactError
-from harness.tarball.documents import canonical, parse
+from harness.tarball.documents import DOCUMENT_LIMIT, canonical, parse
 from harness.tarball.member import printable
 from harness.tarball.stored_gzip import StoredGzip
 
@@ -20,9 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 FILE_MODE = 0o644
-
-DOCUMENT_LIMIT = 4 << 20
-"""Bytes of a symbol or a shapes file, which are read whole: ResNet-152's symbol has 0.3 MB."""
 
 
 def pack(

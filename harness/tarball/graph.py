@@ -46,6 +46,12 @@ _ATTRIBUTES = ("param", "attr", "attrs")
 _FLAGS = frozenset({"__dtype__", "__storage_type__"})
 
 _INDEX_LIMIT = 2**31 - 1
+_WITHOUT_STATES = 3
+"""Inputs of a BatchNorm: data, gamma, beta."""
+
+_TYPED = 2
+"""Parts of an attribute beside the nodes: its type and its value."""
+
 _SHOWN = 10
 _EXPORT = "write it with MXNet's save_checkpoint"
 
@@ -139,7 +145,7 @@ def _attribute_faults(attributes: object) -> Iterator[str]:
         yield f"expected attrs of the graph to be an object, found {shown(attributes):.40}"
         return
     for name, value in attributes.items():
-        if not (isinstance(value, list) and len(value) == len(("int", 0)) and value[0] == "int" and _integer(value[1])):
+        if not (isinstance(value, list) and len(value) == _TYPED and value[0] == "int" and _integer(value[1])):
             yield f'expected attrs of the graph to be ["int", number], found {shown(value):.40} for {name!r:.60}'
 
 
@@ -217,7 +223,8 @@ def _graph(document: Mapping[str, Any]) -> Graph:
 
 def _unwritten_states(nodes: Mapping[int, Node]) -> frozenset[str]:
     """Moving statistics that MXNet before 0.9 kept out of the graph, under the names that it gives them now."""
-    bare = [node.name for node in nodes.values() if node.operator == "BatchNorm" and len(node.inputs) == len("xgb")]
+    normalizing = [node for node in nodes.values() if node.operator == "BatchNorm"]
+    bare = [node.name for node in normalizing if len(node.inputs) == _WITHOUT_STATES]
     return frozenset(f"{name}_{state}" for name in bare for state in ("moving_mean", "moving_var"))
 
 

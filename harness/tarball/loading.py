@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -18,7 +19,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from harness.artifact import MODEL_FILES, PARAMETERS, Problem
+from harness.artifact import MODEL_FILES, Problem
 from harness.errors import ArtifactError
 from harness.tarball.member import printable
 
@@ -28,8 +29,11 @@ if TYPE_CHECKING:
 SECONDS = 60.0
 """For one model. AWS gives a container minutes; a model of 100 MB takes one second."""
 
-SPARE_MEMORY = 2 << 30
-"""Bytes for MXNet's own work and for what the layers hold, besides four times the parameters."""
+STARTING_SECONDS = 120.0
+"""For the process, which imports MXNet."""
+
+SPARE_MEMORY = 8 << 30
+"""Bytes for MXNet's work and for what the layers hold, besides four times the parameters: half of an ml.m4.xlarge."""
 
 _CHILD = Path(__file__).with_name("loading_child.py")
 _ENVIRONMENT = {"OMP_NUM_THREADS": "1", "MXNET_CPU_WORKER_NTHREADS": "1", "MXNET_SUBGRAPH_VERBOSE": "0"}
@@ -38,14 +42,19 @@ _OUTCOMES = {
     "refused": ("load-error", "expected AWS's handler to load the model, found"),
     "not-finite": (
         "not-finite-output",
-        "expected finite predictions for inputs between 0 and 1, found NaN or infinite",
+        "expected finite predictions for noise from 0 to 1, or normal, or from 1 to 256, found NaN or infinite ones",
+    ),
+    "too-large": (
+        "load-memory",
+        "expected the model to load and to predict within bounded memory, found that it needs",
     ),
     "crashed": ("load-crash", "expected AWS's handler to load the model, found that MXNet crashed:"),
     "hung": ("load-timeout", "expected AWS's handler to load the model, found"),
 }
 _REMEDIES = {
-    "refused": "save symbol, parameters and shapes together, and try the model with MXNet 1.9.1",
-    "not-finite": "look for parameters that are far too large, and train again",
+    "refused": "mend what MXNet names; if it is not the model's own fault, save symbol, parameters and shapes together",
+    "not-finite": "look for parameters that are far too large, and for what the model takes besides such inputs",
+    "too-large": "look for shapes that are far too large; if they are meant, choose an instance with more memory",
     "crashed": "do not deploy this file; write symbol and parameters anew with MXNet's save_checkpoint",
     "hung": "look for layers or shapes that are far too large",
 }
@@ -57,8 +66,8 @@ class Loader:
     Starting it costs an import of MXNet, two seconds; each model then costs what loading it takes.
     """
 
-    def __init__(self, *, seconds: float = SECONDS) -> None:
-        self._seconds = seconds
+    def __init__(self, *, seconds: float = SECONDS, memory: int = SPARE_MEMORY) -> None:
+        self._seconds, self._memory = seconds, memory
         self._process: subprocess.Popen[str] | None = None
         self._complaints: Any = None
 
@@ -94,13 +103,13 @@ class Loader:
             ArtifactError: AWS's handler cannot be started here, so nothing was tried.
         """
         size = sum((folder / name).stat().st_size for name in MODEL_FILES)
-        request = {"folder": str(folder), "seconds": self._seconds, "memory": SPARE_MEMORY + 4 * size}
+        request = {"folder": str(folder), "seconds": self._seconds, "memory": self._memory + 4 * size}
         answer = self._ask(request)
         if answer["outcome"] == "loaded":
             return []
         code, expected = _OUTCOMES[answer["outcome"]]
         found = f"{expected} {printable(_telling(answer['detail']))}".rstrip()
-        return [Problem(code, "" if code != "not-finite-output" else PARAMETERS, found, _REMEDIES[answer["outcome"]])]
+        return [Problem(code, "", found, _REMEDIES[answer["outcome"]])]
 
     def _ask(self, request: dict[str, Any]) -> dict[str, str]:
         process = self._running()
@@ -109,14 +118,15 @@ class Loader:
             process.stdin.flush()
         except BrokenPipeError:
             pass  # it ended: its last words tell why
-        if line := process.stdout.readline():
+        ready, _, _ = select.select([process.stdout], [], [], STARTING_SECONDS + self._seconds)
+        if ready and (line := process.stdout.readline()):
             answer: dict[str, str] = json.loads(line)
             return answer
         self._complaints.seek(0)
-        last = self._complaints.read().decode(errors="replace").strip().rpartition("\n")[2]
+        last = self._complaints.read().decode(errors="replace").strip().rpartition("\n")[2] or "it says nothing"
         raise ArtifactError(
             f"expected to load models with AWS's handler, found that it does not start: {printable(last)}; "
-            f"install it with: pip install 'byom-harness[simulator]', or leave the loading out"
+            f"install it with: pip install 'byom-harness[simulator]'"
         )
 
     def _running(self) -> Any:
@@ -126,7 +136,7 @@ class Loader:
 
 
 def _telling(detail: str) -> str:
-    """What is wrong, out of MXNet's error: the last line with that word, without the stack that follows it."""
+    """What is wrong, out of MXNet's error: from the last line that begins so, without the stack that follows."""
     lines = [line.strip() for line in detail.partition("Stack trace:")[0].splitlines() if line.strip()]
-    errors = [line for line in lines if line.startswith("MXNetError: ")]
-    return (errors[-1] if errors else "; ".join(lines))[:400]
+    errors = [at for at, line in enumerate(lines) if line.startswith("MXNetError: ")]
+    return " ".join(lines[errors[-1] :] if errors else lines)[:400]

@@ -2,8 +2,8 @@
 
 It imports MXNet once and forks for every model: a model that crashes its process, fills it or hangs is one answer, and
 the next model finds a fresh process. A request is a line of JSON on standard input, ``{"folder", "seconds",
-"memory"}``; so is the answer on standard output: ``{"outcome": "loaded" | "refused" | "not-finite" | "crashed" |
-"hung", "detail"}``.
+"memory"}``; so is the answer on standard output: ``{"outcome": "loaded" | "refused" | "not-finite" | "too-large" |
+"crashed" | "hung", "detail"}``.
 """
 
 from __future__ import annotations
@@ -17,15 +17,22 @@ import select
 import signal
 import sys
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 PR_SET_PDEATHSIG = 1
-EXAMPLES = 4
 DETAIL = 2000
 """Letters of an error that are passed on."""
+
+Noise = Callable[[tuple[int, ...]], Any]
+
+_ALLOCATION = ("Failed to allocate CPU Memory", "bad_alloc")
+"""How MXNet says that there is no more memory."""
+
+_SCARCE = "more than it may have here"
 
 
 def main() -> None:
@@ -78,20 +85,27 @@ def _confine(seconds: float, memory: int) -> None:
 
 
 def _load(aws: Any, folder: Path) -> dict[str, str]:
-    """Bind the model as ``default_model_fn`` does, and predict for pictures of noise between 0 and 1."""
+    """Bind the model as ``default_model_fn`` does, and predict for noise of one kind after the other until it can."""
+    draw = np.random.default_rng(0)
+    noises: tuple[Noise, ...] = (
+        draw.random,  # pictures
+        draw.standard_normal,  # what was normalized
+        lambda shape: draw.integers(1, 256, shape).astype(np.float32),  # bytes, indices, lengths
+    )
     try:
         model = aws.DefaultModuleInferenceHandler().default_model_fn(str(folder))
-        draw = np.random.default_rng(0)
-        finite = all(_predicts_finite(aws.mx, model, draw) for _ in range(EXAMPLES))
+        finite = any(_predicts_finite(aws.mx, model, noise) for noise in noises)
     except MemoryError:
-        return {"outcome": "refused", "detail": "it needs more memory than it may have"}
+        return {"outcome": "too-large", "detail": _SCARCE}
     except Exception as error:  # noqa: BLE001 - whatever MXNet, numpy and json raise, the container would end with it
+        if any(words in str(error) for words in _ALLOCATION):
+            return {"outcome": "too-large", "detail": _SCARCE}
         return {"outcome": "refused", "detail": f"{type(error).__name__}: {error}"[:DETAIL]}
     return {"outcome": "loaded" if finite else "not-finite", "detail": ""}
 
 
-def _predicts_finite(mx: Any, model: Any, draw: np.random.Generator) -> bool:
-    data = [mx.nd.array(draw.random(tuple(description.shape))) for description in model.data_shapes]
+def _predicts_finite(mx: Any, model: Any, noise: Noise) -> bool:
+    data = [mx.nd.array(noise(tuple(description.shape))) for description in model.data_shapes]
     model.forward(mx.io.DataBatch(data), is_train=False)
     return all(np.isfinite(output.asnumpy()).all() for output in model.get_outputs())
 

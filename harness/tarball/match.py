@@ -8,26 +8,13 @@ from harness.artifact import PARAMETERS, SHAPES, SYMBOL, Problem, Shape
 from harness.tarball.graph import MODERN, Graph
 from harness.tarball.params import DTYPES, Stored, listed, some
 from harness.tarball.shapes.inference import Inferred, infer
+from harness.tarball.types import is_weighted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 FLOATS = frozenset(dtype.name for dtype in DTYPES.values() if dtype.exponent)
 """Types that the container casts to the graph's own when it copies the parameters in."""
-
-LAYERS = frozenset(
-    {
-        "BatchNorm",
-        "Convolution",
-        "Deconvolution",
-        "FullyConnected",
-        "GroupNorm",
-        "InstanceNorm",
-        "LayerNorm",
-        "RNN",
-    }
-)
-"""Operators whose inputs after the first are weights."""
 
 _SAME = "save symbol and parameters together, with one save_checkpoint"
 
@@ -66,7 +53,7 @@ def _weights(graph: Graph) -> set[str]:
 
     Of other parameters, constants for instance, nobody knows: an index is a whole number, a mask holds -inf.
     """
-    read = {source for node in graph.nodes.values() if node.operator in LAYERS for source, _ in node.inputs[1:]}
+    read = {source for node in graph.nodes.values() if is_weighted(node) for source, _ in node.inputs[1:]}
     kinds = {name: "aux" if name in graph.auxiliary else "arg" for name in graph.variables}
     return {f"{kinds[name]}:{name}" for name, position in graph.variables.items() if position in read}
 

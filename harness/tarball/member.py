@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import cached_property
@@ -20,6 +21,10 @@ DEPTH_LIMIT = 32
 
 LABEL_LIMIT = 200
 """Letters of a name that a message shows."""
+
+
+_UNFIT = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+"""Letters that steer a terminal or the direction of writing, and halves of letters: how Python reads stray bytes."""
 
 
 def printable(text: str) -> str:
@@ -89,7 +94,7 @@ class Member:
             (".." in parts, "a path with '..'"),
             (not self.path and self.kind is not Kind.FOLDER, "an empty name"),
             (self.kind is Kind.FILE and self.name.endswith(("/", "/.")), "a file with the name of a folder"),
-            (not self.name.isprintable(), "a name with control characters or bytes that are not UTF-8"),
+            (_UNFIT.search(self.name), "a name with control characters or bytes that are not UTF-8"),
             (longest > PART_LIMIT, f"a name of more than {PART_LIMIT} bytes"),
             (len(parts) > DEPTH_LIMIT, f"a path of more than {DEPTH_LIMIT} folders"),
         )

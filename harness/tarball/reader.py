@@ -1,7 +1,7 @@
 """Opens a ``model.tar.gz`` and yields its members, within limits and without trusting a byte of it.
 
-Decompression and header parsing are the standard library's (`gzip.GzipFile`, `tarfile.TarInfo.frombuf`). The walk from
-header to header is not: `tarfile.TarFile` takes a damaged header in the middle for the end of the archive, reads
+Decompression is zlib's (`gunzip`), and header parsing the standard library's (`tarfile.TarInfo.frombuf`). The walk from
+header to header is neither: `tarfile.TarFile` takes a damaged header in the middle for the end of the archive, reads
 extended headers of any size into memory, and in older patch releases of Python loops for ever on a negative size
 (CVE-2025-8194).
 """
@@ -49,7 +49,7 @@ _OCTAL = re.compile(rb" *[0-7]*[ \0]*")
 _BINARY = (0x80, 0xFF)
 """The first byte of a number in base 256, as GNU tar writes large ones."""
 
-_NUMBER = re.compile(r"[0-9]{1,20}(\.[0-9]{0,20})?", re.ASCII)
+_NUMBER = re.compile(r"-?[0-9]{1,20}(\.[0-9]{0,20})?", re.ASCII)
 _NUMBERS = {"uid": OWNER_LIMIT, "gid": OWNER_LIMIT, "mtime": TIME_LIMIT, "atime": TIME_LIMIT, "ctime": TIME_LIMIT}
 
 
@@ -82,7 +82,9 @@ def members(path: Path, *, limits: Limits = LIMITS) -> Iterator[Member]:
     """
     try:
         if not path.is_file():  # a fifo would block
-            found = "a folder" if path.is_dir() else "nothing there, or nothing regular"
+            if path.is_dir():
+                fail("unreadable", "expected a file, found a folder", "name the model.tar.gz in it")
+            found = "something that is no regular file, such as a pipe" if path.exists() else "nothing there"
             fail("unreadable", f"expected a file, found {found}", "check the path")
         with path.open("rb") as raw:
             yield from _walk(Unpacked(raw, path.stat().st_size, limits), limits)
@@ -138,8 +140,9 @@ def _header(stream: Unpacked) -> tarfile.TarInfo | None:
         ("group", info.gid, OWNER_LIMIT),
         ("time", info.mtime, TIME_LIMIT),
     ):
-        if not 0 <= value <= most:
-            fail("damaged", f"expected a {what} from 0 to {most:,} in a tar header, found {value}")
+        least = -most if what == "time" else 0
+        if not least <= value <= most:
+            fail("damaged", f"expected a {what} from {least:,} to {most:,} in a tar header, found {value}")
     return info
 
 
@@ -182,7 +185,7 @@ def _extended(info: tarfile.TarInfo, stream: Unpacked) -> dict[str, str]:
         return {"path": name} if info.type == tarfile.GNUTYPE_LONGNAME else {}
     records = {_SPARSE if key.startswith(_SPARSE) else key: value for key, value in _records(content).items()}
     for key in records.keys() & _NUMBERS.keys():
-        if not (_NUMBER.fullmatch(records[key]) and float(records[key]) <= _NUMBERS[key]):
+        if not (_NUMBER.fullmatch(records[key]) and abs(float(records[key])) <= _NUMBERS[key]):
             fail("damaged", f"expected a number up to {_NUMBERS[key]:,} as {key}, found {records[key]!r:.40}")
     decisive = {key: value for key, value in records.items() if key in _DECIDING}
     if info.type == tarfile.XGLTYPE and decisive:

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from harness.tarball.member import Member
 
 _SHOWN = 5
+_PLACE = re.compile(r"^\.|^[^;@\s]*[/\\]|://|\$\{")
+"""A path, an address, or a variable of the environment in one."""
+
 _COMMENT = re.compile(r"(?:^|\s+)#.*$")
 
 
@@ -35,7 +38,7 @@ def _faults(text: str) -> Iterator[str]:
     """What is no requirement by PEP 508; options, paths and addresses are pip's own affair, and passed by."""
     for number, line in _joined(text):
         requirement = _COMMENT.sub("", line).split(" --")[0].strip()
-        if not requirement or requirement.startswith(("-", ".", "/")) or "://" in requirement:
+        if not requirement or requirement.startswith("-") or _PLACE.search(requirement):
             continue
         try:
             Requirement(requirement)

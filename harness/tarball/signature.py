@@ -29,7 +29,7 @@ def read_shapes(content: bytes) -> tuple[dict[str, Shape] | None, list[Problem]]
         return None, [Problem("shapes-json", SHAPES, fault, _SIGNATURE)]
     if faults := list(islice(_faults(document), _SHOWN)):
         return None, [Problem("shapes-entry", SHAPES, fault, _SIGNATURE) for fault in faults]
-    return {entry["name"]: tuple(entry["shape"]) for entry in document}, []
+    return {entry["name"]: (entry["shape"][0] or 0, *entry["shape"][1:]) for entry in document}, []
 
 
 def _faults(document: Any) -> Iterator[str]:
@@ -43,11 +43,15 @@ def _faults(document: Any) -> Iterator[str]:
             continue
         shape = entry.get("shape")
         # The first is the batch: whatever it is, the container puts its own in its place.
-        if not (isinstance(shape, list) and shape and type(shape[0]) is int and all(map(_dimension, shape[1:]))):
+        if not (isinstance(shape, list) and shape and _batch(shape[0]) and all(map(_dimension, shape[1:]))):
             yield f"expected a shape of positive whole numbers for {shown(entry['name']):.40}, found {shown(shape):.40}"
         if entry["name"] in names:
             yield f"expected each input once, found {shown(entry['name']):.40} twice"
         names.add(entry["name"])
+
+
+def _batch(value: object) -> bool:
+    return value is None or type(value) is int
 
 
 def _dimension(value: object) -> bool:

@@ -8,12 +8,12 @@ Codes:
     suspicious-ratio.
     of its members: unsafe-path, link, special-file, duplicate-member, path-conflict, case-collision, missing-member,
     not-flat.
-    of the graph: symbol-json, symbol-graph, unknown-operator, operator-attribute, graph-shape.
+    of the graph: symbol-json, symbol-graph, unknown-operator, operator-attribute, graph-shape, graph-dtype.
     of its inputs: shapes-json, shapes-entry, shapes-name, several-inputs.
     of its parameters: params-format, missing-parameter, unknown-parameter, parameter-kind, parameter-shape,
     parameter-dtype, parameter-storage, empty-parameter, not-finite.
     of code/: code-syntax, requirements-syntax.
-    of loading: load-error, load-crash, load-timeout, not-finite-output.
+    of loading: load-error, load-crash, load-timeout, load-memory, not-finite-output.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ FUSED = "_sg_mkldnn_"
 """Operators that oneDNN's passes make of several: their attributes are read by several parsers, one after the other."""
 
 LEFT_OUT = {
-    "Custom",  # calls Python that a tarball cannot bring along
+    "Custom",  # calls Python that only the entry point could register, which is never run here
     "_NDArray",  # these two take pointers as text
     "_Native",
     "_CachedOpThreadSafe",

@@ -70,7 +70,7 @@ def test_verify_judges_several_files(valid: Path, broken: Path, tmp_path: Path) 
         f"{valid}: {BY_LOADING}\n"
         f"{absent}: 1 problem\n"
         "  unreadable           the archive\n"
-        "      expected a file, found nothing there, or nothing regular\n"
+        "      expected a file, found nothing there\n"
         "      to mend it: check the path\n"
         f"{valid}: {BY_LOADING}\n"
     )
@@ -94,19 +94,24 @@ def test_help_tells_the_exit_status() -> None:
 
 
 def test_verify_says_when_it_cannot_load(valid: Path, broken: Path, tmp_path: Path) -> None:
-    """Without AWS's handler there is one line on how to go on, status 2, and what was told before stands."""
+    """Without AWS's handler there is a line for each file that is not judged, status 2, and the others are told."""
     package = tmp_path / "sagemaker_mxnet_serving_container"
     package.mkdir()
     (package / "__init__.py").write_text("raise ImportError('not on this machine')\n")
-    done = byom("verify", broken, valid, PYTHONPATH=str(tmp_path))
+    done = byom("verify", valid, broken, PYTHONPATH=str(tmp_path))
     assert done.returncode == 2
     assert done.stdout.startswith(f"{broken}: 1 problem\n")
     assert str(valid) not in done.stdout
     (line,) = done.stderr.splitlines()
     assert line == (
-        "byom: expected to load models with AWS's handler, found that it does not start: ImportError: not on this "
-        "machine; install it with: pip install 'byom-harness[simulator]', or leave the loading out; or pass --no-load"
+        f"{valid}: not judged: expected to load models with AWS's handler, found that it does not start: ImportError: "
+        "not on this machine; install it with: pip install 'byom-harness[simulator]'; or pass --no-load"
     )
+    done = byom("verify", "--json", valid, broken, PYTHONPATH=str(tmp_path))
+    assert done.returncode == 2
+    unjudged, judged = map(json.loads, done.stdout.splitlines())
+    assert (unjudged["valid"], unjudged["loaded"], judged["valid"]) == (None, False, False)
+    assert "does not start" in unjudged["error"]
 
 
 def test_verify_loads_nothing_in_vain(broken: Path) -> None:

@@ -81,7 +81,7 @@ def test_facts_are_plain_values(tmp_path: Path) -> None:
         {
             "code": "unreadable",
             "member": "",
-            "found": "expected a file, found nothing there, or nothing regular",
+            "found": "expected a file, found nothing there",
             "remedy": "check the path",
         }
     ]

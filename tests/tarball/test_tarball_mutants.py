@@ -43,7 +43,7 @@ SOME = 5
 @pytest.fixture(scope="module")
 def trial(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trial]:
     """A place to try mutants in, with one loader and one oracle for all."""
-    with Loader(seconds=30) as loader, Oracle() as oracle:
+    with Loader(seconds=30, memory=2 << 30) as loader, Oracle() as oracle:
         yield Trial(tmp_path_factory.mktemp("mutants"), loader, oracle)
 
 

@@ -269,7 +269,7 @@ def test_a_file_that_comes_again_is_not_read_again(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", [SYMBOL, SHAPES, "code/a.py"])
 def test_text_files_have_a_limit(tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Files that are read whole are refused when no such file is that large."""
-    monkeypatch.setattr(examination, "CODE_LIMIT" if name.startswith("code/") else "TEXT_LIMIT", 4096)
+    monkeypatch.setattr(examination, "CODE_LIMIT" if name.startswith("code/") else "DOCUMENT_LIMIT", 4096)
     (problem,) = verify(parts.write(tmp_path / "m.tar.gz", parts.model() | {name: b"#" * 5000}))
     assert (problem.member, problem.found) == (name, "expected at most 4,096 bytes, found 5,000")
 

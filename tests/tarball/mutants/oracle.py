@@ -97,13 +97,20 @@ def _serve(handler: Any, folder: str) -> str:
     try:
         model = handler.default_model_fn(folder)
         [description] = model.data_shapes
-        body = json.dumps(np.random.default_rng(1).random(tuple(description.shape)).tolist())
-        outputs = handler.default_predict_fn(handler.default_input_fn(body, "application/json", model), model)
-        outputs = outputs if isinstance(outputs, list) else [outputs]
-        whole = all(np.isfinite(output.asnumpy()).all() for output in outputs)
+        draw, shape = np.random.default_rng(1), tuple(description.shape)
+        bodies = (draw.random(shape), draw.standard_normal(shape), draw.integers(1, 256, shape))
+        whole = any(_is_finite(handler, model, json.dumps(body.tolist())) for body in bodies)
     except BaseException as error:  # noqa: BLE001 - whatever it is, the answer is that
         return "".join(traceback.format_exception_only(error))[:2000] or "error"
     return "finite" if whole else "not finite"
+
+
+def _is_finite(handler: Any, model: Any, body: str) -> bool:
+    import numpy as np
+
+    outputs = handler.default_predict_fn(handler.default_input_fn(body, "application/json", model), model)
+    outputs = outputs if isinstance(outputs, list) else [outputs]
+    return all(np.isfinite(output.asnumpy()).all() for output in outputs)
 
 
 if __name__ == "__main__":
