@@ -61,7 +61,7 @@ test-operators: $(STAMP) ## Hold every operator of engine xla to MXNet, 300 case
 
 .PHONY: test-tarballs
 test-tarballs: $(STAMP) ## Hold tarballs to MXNet: 500 random models there and back, thousands of shapes: about five minutes
-	$(BIN)/pytest tests/tarball/test_tarball_{roundtrip,shapes}.py --hypothesis-profile=long --timeout=0 $(ARGS)
+	$(BIN)/pytest tests/tarball/test_tarball_{roundtrip,shapes,real_models}.py --hypothesis-profile=long --timeout=0 $(ARGS)
 
 .PHONY: mutants
 mutants: $(STAMP) ## Try 10,000 mutants of valid tarballs on the verifier, AWS's handler as judge: about twenty minutes

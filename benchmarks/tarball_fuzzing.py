@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 TESTS = Path(__file__).parent.parent / "tests" / "tarball"
 MEMORY_MIB = 1024
 SECONDS = 5
-ROUND = 120
+ROUND = 30
 """Seconds that one process fuzzes: atheris 3.0 keeps 90 bytes of every execution, which are not the readers' own."""
 BLOCK = 512
 STORED = 0xFFFF
