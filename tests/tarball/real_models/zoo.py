@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from real_models.model import ZOO, Builder, Made
+from typing import TYPE_CHECKING
+
+from real_models.model import ZOO, Made
+
+if TYPE_CHECKING:
+    from real_models.model import Builder
 
 
 def from_the_zoo(name: str, size: int) -> Builder:
