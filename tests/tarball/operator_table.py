@@ -39,7 +39,7 @@ LEFT_OUT = {
 def operator_table() -> dict[str, Any]:
     """Aliases, and for each operator its inputs, the attribute that counts them, its attributes, and its strictness."""
     names = [name for name in _names() if not name.startswith("_backward") and name not in LEFT_OUT]
-    with multiprocessing.get_context("fork").Pool(1) as pool:  # MXNet is loaded there, and nowhere else
+    with multiprocessing.get_context("spawn").Pool(1) as pool:  # MXNet is loaded there, and nowhere else
         described = pool.map(_describe, names, chunksize=len(names))
     operators, aliases = {}, {}
     for name, own, (inputs, variadic, attributes, strict) in described:

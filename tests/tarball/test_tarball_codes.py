@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -29,3 +30,15 @@ def test_every_code_is_in_the_module() -> None:
     """So has the docstring of `verify`."""
     _, _, listed = (verify.__doc__ or "").partition("Codes:")
     assert {word.strip() for part in re.findall(r":([^:.]*)\.", listed) for word in part.split(",")} == raised()
+
+
+def test_the_manuals_figures_are_those_measured() -> None:
+    """The table of mutants is that of the last run, and its promise is kept: nothing was called valid wrongly."""
+    record = json.loads((ROOT / "benchmarks/results/tarball_mutants.json").read_text(encoding="utf-8"))
+    manual = (ROOT / "docs" / "tarballs.md").read_text(encoding="utf-8")
+    for name, row in [*record["classes"].items(), ("all", record["all"])]:
+        loading = sum(row[code] for code in row if code.startswith("load-") or code == "not-finite-output")
+        figures = (row["mutants"], row["text"], loading, row["valid"], row["violations"])
+        assert f"| {name} | {' | '.join(f'{figure:,}' for figure in figures)} |" in manual
+    assert record["all"]["mutants"] >= 10_000
+    assert record["all"]["violations"] == 0

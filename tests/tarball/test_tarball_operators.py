@@ -96,7 +96,7 @@ def cases() -> list[tuple[str, str, str]]:
 
 
 def refused_by_mxnet(found: list[tuple[str, str, str]]) -> list[str]:
-    """For each case what MXNet says on loading a node with this attribute, "" if it takes it; in a process forked."""
+    """For each case what MXNet says on loading a node with this attribute, "" if it takes it; for a process apart."""
     mx = compat.mxnet()
     answers = []
     for name, attribute, text in found:
@@ -116,7 +116,7 @@ def refused_by_mxnet(found: list[tuple[str, str, str]]) -> list[str]:
 def test_attributes_are_read_as_mxnet_reads_them() -> None:
     """For every kind of attribute and every text: what we take MXNet takes, and what we refuse it refuses."""
     found = cases()
-    with multiprocessing.get_context("fork").Pool(1) as pool:
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
         answers = pool.apply(refused_by_mxnet, (found,))
     differing = []
     for (name, attribute, text), answer in zip(found, answers, strict=True):

@@ -77,8 +77,8 @@ def packed(loader: Loader, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         return Packed(folder / "model", pack(folder / "model", folder / "model.tar.gz").path, pool)
 
     mxnet()  # errors of its own come back from the process
-    fork = multiprocessing.get_context("fork")
-    with fork.Pool(1, initializer=warnings.simplefilter, initargs=("ignore",)) as pool:
+    apart = multiprocessing.get_context("spawn")  # a fork would inherit the threads of JAX, where that is loaded
+    with apart.Pool(1, initializer=warnings.simplefilter, initargs=("ignore",)) as pool:
         yield make
 
 

@@ -42,7 +42,7 @@ FAMILIES = {
 @pytest.fixture(scope="module")
 def ask() -> Iterator[Callable[[Sequence[Case]], list[Answer]]]:
     """MXNet, in a process of its own."""
-    with multiprocessing.get_context("fork").Pool(1) as pool:
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
         yield lambda graphs: pool.apply(of_mxnet, (graphs,))
 
 

@@ -84,7 +84,7 @@ def test_every_setting_of_an_experiment_counts(key: Callable[..., str], name: st
 def test_no_field_of_an_experiment_is_forgotten() -> None:
     """A new field has to be added above, or here to those that decide nothing or are looked at in another way."""
     names = {field.name for field in dataclasses.fields(Experiment)}
-    assert names == FIELDS.keys() | {"name", "seeds"} | {"entry_point", "dataset", "engine"}
+    assert names == FIELDS.keys() | {"name", "seeds", "requirements"} | {"entry_point", "dataset", "engine"}
 
 
 @pytest.mark.parametrize(
