@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="module")
 def loader() -> Iterator[Loader]:
-    """One process for all models; each of them has two seconds."""
-    with Loader(seconds=2, memory=2 << 30) as running:
+    """One process for all models; each of them has four seconds."""
+    with Loader(seconds=4, memory=2 << 30) as running:
         yield running
 
 
@@ -110,13 +110,13 @@ def test_a_model_need_not_take_every_noise(loader: Loader, tmp_path: Path) -> No
 
 
 def test_a_model_that_hangs_is_ended(loader: Loader, tmp_path: Path) -> None:
-    """A fifo in a file's place blocks whoever opens it, for ever: after its two seconds the process is ended."""
+    """A fifo in a file's place blocks whoever opens it, for ever: after its four seconds the process is ended."""
     unpacked(tmp_path)
     (tmp_path / SYMBOL).unlink()
     os.mkfifo(tmp_path / SYMBOL)
     (problem,) = loader.problems(tmp_path)
     assert problem.code == "load-timeout"
-    assert problem.found == "expected AWS's handler to load the model, found no answer within 2 s"
+    assert problem.found == "expected AWS's handler to load the model, found no answer within 4 s"
 
 
 def test_a_tarball_that_passes_by_its_text_is_loaded(loader: Loader, tmp_path: Path) -> None:
