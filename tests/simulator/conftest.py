@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import uuid
 from pathlib import Path
@@ -21,6 +22,13 @@ from harness.simulator.account import REGION, ROLE, SimulatedAccount
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from marked_processes import Process
+
+
+def _is_resource_tracker(process: Process) -> bool:
+    """Whether this is the one that Python keeps beside the test process, once any test has spawned, until both end."""
+    return process.parent == os.getpid() and process.mentions("from multiprocessing.resource_tracker import main")
+
 
 @pytest.fixture(scope="session", autouse=True)
 def session_mark() -> Iterator[str]:
@@ -29,8 +37,7 @@ def session_mark() -> Iterator[str]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(MARK, mark)
         yield mark
-    # Python's own, which multiprocessing starts for other tests, ends with the test process.
-    left = [process for process in wait_until_gone(mark) if "multiprocessing.resource_tracker" not in str(process)]
+    left = [process for process in wait_until_gone(mark) if not _is_resource_tracker(process)]
     assert left == [], "the tests of the simulator left processes behind"
 
 

@@ -210,7 +210,7 @@ VALID_LINES = {
     "addresses": b"https://example.com/a-1.0.whl\ngit+https://example.com/a.git@v1#egg=a\na @ https://example.com/a.whl\n",
     "other files": b"-r more.txt\n-c limits.txt\n--requirement=more.txt\n",
     "editable": b"-e .\n-e git+https://example.com/a.git#egg=a\n--editable=./a\n",
-    "options": b"--index-url https://example.com/packages\n-i https://example.com/packages\n--no-deps\n",
+    "options": b"--no-index\n-f https://example.com/wheels\n--no-deps\n",
     "paths": b".\n./wheels/a-1.0-py3-none-any.whl\n/opt/ml/model/code/a.whl\n./a[extra]\n",
     "comments": b"# numpy is nice\n  # indented\nnumpy # is nice\nscipy  # so is https://example.com\n",
     "comment after a tab": b"numpy\t# is nice\n\t# indented\n",
