@@ -14,17 +14,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from harness.errors import ServingError
+from harness.simulator.behaviour import PROMPT
 from harness.simulator.container_log import tail
+from harness.simulator.server_command import is_taken
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
+
+    from harness.simulator.behaviour import Behaviour
 
 ROLE = "arn:aws:iam::123456789012:role/byom-simulated"
 """The role that models of the simulated account run under; 123456789012 is the account that moto simulates."""
 
 REGION = "us-east-1"
 
+_PORTS = range(65536)
 _START_SECONDS = 60.0
 _STOP_SECONDS = 30.0
 
@@ -33,21 +38,32 @@ class SimulatedAccount:
     """An AWS account on 127.0.0.1: S3, IAM, STS and SageMaker, from `start` to `stop`, or as a context manager.
 
     It runs in a process of its own, which ends with this one, however this one ends.
+
+    Args:
+        behaviour: where it is to be slow, late or sparing.
+        port: where to listen on 127.0.0.1; a free port if 0.
+
+    Raises:
+        ServingError: there is no such port.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, behaviour: Behaviour = PROMPT, port: int = 0) -> None:
+        if port not in _PORTS:
+            raise ServingError(f"port: expected 0 to {_PORTS.stop - 1}, found {port}")
+        self._behaviour, self._port = behaviour, port
         self._process: subprocess.Popen[bytes] | None = None
         self._folder = Path()
         self.url = ""
 
     def start(self, meanwhile: Callable[[], object] | None = None) -> None:
-        """Listen on a free port; `url` says which.
+        """Listen; `url` says where.
 
         Args:
             meanwhile: called while the account's process loads, which takes seconds of another core.
 
         Raises:
-            ServingError: moto is not installed, or the account's process did not start (with what it printed).
+            ServingError: moto is not installed, the port is taken, or the account's process did not start (with what it
+                printed).
         """
         missing = [name for name in ("moto", "werkzeug") if not importlib.util.find_spec(name)]
         if missing:
@@ -55,6 +71,8 @@ class SimulatedAccount:
                 f"simulated account: expected {' and '.join(missing)}, found none; "
                 f"install it with: pip install 'byom-harness[simulator]'"
             )
+        if self._port and is_taken(self._port):
+            raise ServingError(f"port {self._port} on 127.0.0.1 is in use; choose another one")
         self._folder = Path(tempfile.mkdtemp(prefix="byom-account-"))
         try:
             self._spawn()
@@ -64,6 +82,10 @@ class SimulatedAccount:
         except BaseException:
             self.stop()
             raise
+
+    def is_running(self) -> bool:
+        """Whether the account's process is there."""
+        return self._process is not None and self._process.poll() is None
 
     def stop(self) -> None:
         """End every endpoint's server, then the account. Stopping twice is fine."""
@@ -86,9 +108,10 @@ class SimulatedAccount:
         self.stop()
 
     def _spawn(self) -> None:
+        arguments = [str(self._folder / "address"), self._behaviour.to_json(), str(self._port)]
         with (self._folder / "account.log").open("wb") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "harness.simulator.account_server", str(self._folder / "address")],
+                [sys.executable, "-P", "-m", "harness.simulator.account_server", *arguments],
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -101,7 +124,7 @@ class SimulatedAccount:
         while time.monotonic() < deadline:
             if address.exists():
                 return address.read_text(encoding="ascii")
-            if self._process is None or self._process.poll() is not None:
+            if not self.is_running():
                 break
             time.sleep(0.02)
         log = (self._folder / "account.log").read_text(encoding="utf-8", errors="replace")

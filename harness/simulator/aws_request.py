@@ -18,10 +18,10 @@ Environ = dict[str, Any]
 StartResponse = Any
 Application = "Callable[[Environ, StartResponse], Iterable[bytes]]"
 
-_INSIDER = (
-    "AWS4-HMAC-SHA256 Credential=sagemaker/20000101/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=none"
-)
+_INSIDER = "AWS4-HMAC-SHA256 Credential=sagemaker/20000101/{}/{}/aws4_request, SignedHeaders=host, Signature=none"
 _REGION = re.compile(r"\.sagemaker\.(?P<region>[a-z0-9-]+)\.amazonaws\.com")
+_SCOPE = re.compile(r"Credential=[^,/]+/\d+/(?P<region>[a-z0-9-]+)/(?P<service>[a-z0-9-]+)/aws4_request")
+_DEFAULT_REGION = "us-east-1"
 
 
 @dataclass(frozen=True)
@@ -70,10 +70,32 @@ def operation(environ: Environ) -> str:
     return name if service == "SageMaker" else ""
 
 
+def is_runtime(environ: Environ) -> bool:
+    """Whether the request is for SageMaker's runtime: by its host, or by what it is signed for.
+
+    A client that was given an address of its own sends that as host, and S3 may have a bucket called ``endpoints``.
+    """
+    host, scope = environ.get("HTTP_HOST", ""), _scope(environ)
+    service = "sagemaker" if "sagemaker" in host else scope["service"] if scope else ""
+    path: str = environ.get("PATH_INFO", "")
+    return service == "sagemaker" and path.startswith("/endpoints/")
+
+
+def is_for_logs(environ: Environ) -> bool:
+    """Whether the request is for CloudWatch Logs."""
+    target: str = environ.get("HTTP_X_AMZ_TARGET", "")
+    return target.startswith("Logs_")
+
+
 def region(environ: Environ) -> str:
-    """The region in the name of SageMaker's host."""
-    match = _REGION.search(environ.get("HTTP_HOST", ""))
-    return match["region"] if match else "us-east-1"
+    """The region in the name of SageMaker's host, as moto has it, else that which the request is signed for."""
+    match = _REGION.search(environ.get("HTTP_HOST", "")) or _scope(environ)
+    return match["region"] if match else _DEFAULT_REGION
+
+
+def _scope(environ: Environ) -> re.Match[str] | None:
+    """What the signature is good for (Signature Version 4, credential scope)."""
+    return _SCOPE.search(environ.get("HTTP_AUTHORIZATION", ""))
 
 
 def read_body(environ: Environ, limit: int | None = None) -> bytes:
@@ -109,27 +131,33 @@ def call(application: Any, environ: Environ) -> Response:
     return Response(head[0], body, kept)
 
 
-def with_body(environ: Environ, target: str, body: dict[str, Any]) -> Environ:
-    """The same caller's request for another SageMaker operation."""
-    encoded = json.dumps(body).encode()
-    changed: Environ = {
-        "HTTP_X_AMZ_TARGET": f"SageMaker.{target}",
-        "CONTENT_LENGTH": str(len(encoded)),
-        "wsgi.input": io.BytesIO(encoded),
-    }
-    return {**environ, **changed}
-
-
 def object_request(method: str, bucket: str, key: str) -> Environ:
     """A request for one S3 object, from inside the account."""
+    return _inside(method, f"http://{bucket}.s3.amazonaws.com", "s3", path=f"/{quote(key)}")
+
+
+def service_request(service: str, region: str, target: str, body: dict[str, Any]) -> Environ:
+    """A request in AWS's JSON protocol, such as ``Logs_20140328.PutLogEvents``, from inside the account."""
+    host = f"{'api.' if service == 'sagemaker' else ''}{service}.{region}.amazonaws.com"
+    headers = {"X-Amz-Target": target, "Content-Type": "application/x-amz-json-1.1"}
+    return _inside("POST", f"http://{host}", service, region=region, headers=headers, data=json.dumps(body))
+
+
+def _inside(
+    method: str,
+    url: str,
+    service: str,
+    *,
+    path: str = "/",
+    region: str = _DEFAULT_REGION,
+    headers: dict[str, str] | None = None,
+    data: str | None = None,
+) -> Environ:
     from werkzeug.test import EnvironBuilder
 
-    builder = EnvironBuilder(
-        method=method,
-        base_url=f"http://{bucket}.s3.amazonaws.com",
-        path=f"/{quote(key)}",
-        headers=[("Authorization", _INSIDER)],  # moto answers the anonymous as S3 does: 403
-    )
+    # moto answers the anonymous as S3 does: 403.
+    signed: Any = {**(headers or {}), "Authorization": _INSIDER.format(region, service)}
+    builder = EnvironBuilder(method=method, base_url=url, path=path, headers=signed, data=data)
     try:
         environ: Environ = builder.get_environ()
     finally:

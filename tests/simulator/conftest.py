@@ -13,6 +13,7 @@ import pytest
 # The writer of MXNet's file formats without MXNet lives with the tarball tests.
 sys.path.append(str(Path(__file__).parent.parent / "tarball"))
 
+from hollow_account import HollowAccount, HollowWire
 from marked_processes import MARK, kill_marked, wait_until_gone
 from simulator_aws import Aws
 from simulator_models import Perceptron
@@ -68,3 +69,26 @@ def aws(account: SimulatedAccount) -> Aws:
     from harness.cloud.session import simulated_cloud
 
     return Aws(simulated_cloud(account.url, role=ROLE, region=REGION))
+
+
+@pytest.fixture(scope="session")
+def hollow_wire() -> Iterator[HollowWire]:
+    """The way to all hollow accounts."""
+    wire = HollowWire()
+    yield wire
+    wire.stop()
+
+
+@pytest.fixture(scope="session")
+def hollow_url(hollow_wire: HollowWire, plain_tarball: Path) -> str:
+    """Where the tarball of ``Perceptron(0)`` is in the S3 of hollow accounts."""
+    hollow_wire.plane = hollow_wire.moto
+    return Aws(hollow_wire).upload(plain_tarball)  # type: ignore[arg-type]  # as much of a Cloud as Aws needs
+
+
+@pytest.fixture
+def hollow(hollow_wire: HollowWire, hollow_url: str) -> Iterator[HollowAccount]:
+    """An account in this process, with hollow servers."""
+    account = HollowAccount(hollow_wire, hollow_url)
+    yield account
+    account.stop()

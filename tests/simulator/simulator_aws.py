@@ -28,6 +28,11 @@ def unique(name: str) -> str:
     return f"{name}-{next(_NUMBERS)}"
 
 
+def log_group(name: str) -> str:
+    """Where an endpoint's log is."""
+    return f"/aws/sagemaker/Endpoints/{name}"
+
+
 @dataclass
 class Refused:
     """What AWS answered instead of doing it."""
@@ -66,6 +71,9 @@ class Aws:
 
     def __init__(self, cloud: Cloud) -> None:
         self.cloud = cloud
+
+    def client(self, service: str) -> Any:
+        return self.cloud.client(service)
 
     @cached_property
     def sagemaker(self) -> Any:
@@ -113,6 +121,15 @@ class Aws:
     def status(self, name: str) -> str:
         return self.describe(name)["EndpointStatus"]
 
+    def delete_and_wait(self, name: str) -> None:
+        """Delete an endpoint, and wait until it is gone."""
+        self.delete(name)
+        assert self.wait_until_gone(name), "still Deleting after half a minute"
+
+    def wait_until_gone(self, name: str) -> bool:
+        """Whether an endpoint is gone within half a minute."""
+        return wait_for(lambda: name not in self.listed(), 30)
+
     def settled(self, name: str) -> dict[str, Any]:
         """The endpoint's description once it is no longer being created."""
         assert wait_for(lambda: self.status(name) != "Creating", 60), "still Creating after a minute"
@@ -124,7 +141,12 @@ class Aws:
     def invoke(self, name: str, body: bytes, content_type: str = "application/json") -> bytes:
         return self.runtime.invoke_endpoint(EndpointName=name, Body=body, ContentType=content_type)["Body"].read()
 
+    def log(self, name: str) -> list[str]:
+        """What an endpoint has printed."""
+        pages = self.client("logs").get_paginator("filter_log_events").paginate(logGroupName=log_group(name))
+        return [event["message"] for page in pages for event in page["events"]]
+
     def listed(self, **conditions: str) -> dict[str, str]:
         """Status of every endpoint, by name."""
-        found = self.sagemaker.list_endpoints(**conditions)["Endpoints"]
-        return {entry["EndpointName"]: entry["EndpointStatus"] for entry in found}
+        pages = self.sagemaker.get_paginator("list_endpoints").paginate(**conditions)
+        return {entry["EndpointName"]: entry["EndpointStatus"] for page in pages for entry in page["Endpoints"]}

@@ -16,7 +16,8 @@ from simulator_models import IMAGES, JUNK, Perceptron, as_json
 from harness.errors import ServingError
 from harness.simulator import account as account_module
 from harness.simulator.account import REGION, ROLE, SimulatedAccount
-from harness.simulator.control_plane import PAYLOAD_LIMIT
+from harness.simulator.behaviour import Behaviour
+from harness.simulator.server_command import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -79,74 +80,6 @@ def predictions(answer: bytes) -> np.ndarray:
     return np.array(json.loads(answer))
 
 
-def test_a_model_without_its_object_is_refused(aws: Aws) -> None:
-    """CreateModel looks for the tarball, and names the address where there is none."""
-    aws.s3  # noqa: B018 - makes the bucket
-    url = f"s3://{BUCKET}/nobody/put/this.tar.gz"
-    with refused() as refusal:
-        aws.create_model(unique("model"), url)
-    assert (refusal.code, refusal.message) == ("ValidationException", f"Could not find model data at {url}.")
-
-
-def test_a_model_in_no_bucket_is_refused(aws: Aws) -> None:
-    """A bucket that does not exist is no better than a missing object."""
-    with refused() as refusal:
-        aws.create_model(unique("model"), "s3://no-such-bucket-anywhere/model.tar.gz")
-    assert "Could not find model data" in refusal.message
-
-
-def test_a_model_is_created_once(aws: Aws, plain_url: str) -> None:
-    """The second CreateModel of a name is refused with its ARN, where moto would replace the first."""
-    name = unique("model")
-    aws.create_model(name, plain_url)
-    with refused() as refusal:
-        aws.create_model(name, plain_url)
-    assert refusal.code == "ValidationException"
-    assert refusal.message.startswith("Cannot create already existing model")
-    assert f":model/{name}" in refusal.message
-
-
-def test_an_endpoint_without_its_config_is_refused(aws: Aws) -> None:
-    """CreateEndpoint needs a config that exists; nothing is made."""
-    name = unique("endpoint")
-    with refused() as refusal:
-        aws.create_endpoint(name, "no-such-config")
-    assert refusal.code == "ValidationException"
-    assert "no-such-config" in refusal.message
-    assert name not in aws.listed()
-
-
-def test_an_endpoint_without_its_model_is_refused(aws: Aws, failing: str) -> None:
-    """A config whose model has been deleted makes no endpoint."""
-    aws.sagemaker.delete_model(ModelName=failing)
-    with refused() as refusal:
-        aws.create_endpoint(failing, failing)
-    assert failing in refusal.message
-    assert failing not in aws.listed()
-
-
-def test_an_endpoint_is_created_once(aws: Aws, failing: str) -> None:
-    """A name that is taken is refused, also when that endpoint has failed; another name is fine."""
-    aws.create_endpoint(failing, failing)
-    aws.settled(failing)
-    with refused() as refusal:
-        aws.create_endpoint(failing, failing)
-    assert refusal.code == "ValidationException"
-    assert refusal.message.startswith("Cannot create already existing endpoint")
-    other = unique("other")
-    aws.create_endpoint(other, failing)
-    assert {failing, other} <= aws.listed().keys()
-
-
-def test_a_name_is_free_again_after_deletion(aws: Aws, failing: str) -> None:
-    """A deleted endpoint's name can be given to a new one."""
-    for _ in range(2):
-        aws.create_endpoint(failing, failing)
-        aws.settled(failing)
-        aws.delete(failing)
-    assert failing not in aws.listed()
-
-
 def test_an_image_that_is_not_mxnets_fails_with_a_reason(aws: Aws, failing: str) -> None:
     """The account runs one container only, and says so instead of serving something else."""
     aws.create_endpoint(failing, failing)
@@ -194,8 +127,8 @@ def test_a_container_that_cannot_load_fails_with_its_exception(aws: Aws, tmp_pat
     with refused() as refusal:
         aws.invoke(name, as_json(IMAGES))
     assert refusal.code == "ValidationError"
-    aws.delete(name)
-    assert name not in aws.listed()
+    assert any("RuntimeError: no such café" in line for line in aws.log(name))
+    aws.delete_and_wait(name)
 
 
 def test_an_endpoint_is_creating_then_in_service(served: Served) -> None:
@@ -226,12 +159,9 @@ def test_an_endpoint_answers_with_the_models_output(aws: Aws, served: Served) ->
     np.testing.assert_allclose(predictions(answer["Body"].read()), expected, atol=1e-5)
 
 
-def test_an_unknown_endpoint_is_refused(aws: Aws) -> None:
-    """An endpoint that never existed is not found, where moto would answer for it."""
-    with refused() as refusal:
-        aws.invoke("never-existed", b"[]")
-    assert refusal.code == "ValidationError"
-    assert refusal.message == "Endpoint never-existed of account 123456789012 not found."
+def test_what_the_model_server_prints_can_be_read(aws: Aws, served: Served) -> None:
+    """Its log is in CloudWatch Logs while it runs."""
+    assert any("Model model loaded" in line for line in aws.log(served.name))
 
 
 def test_an_error_of_the_model_is_a_model_error(aws: Aws, served: Served) -> None:
@@ -242,41 +172,6 @@ def test_an_error_of_the_model_is_a_model_error(aws: Aws, served: Served) -> Non
     assert refusal.message.startswith('Received server error (500) from primary with message "Expecting property name')
     assert refusal.response["OriginalStatusCode"] == 500
     assert "Traceback (most recent call last):" in refusal.response["OriginalMessage"]
-
-
-def test_a_payload_over_the_limit_is_refused(aws: Aws, served: Served) -> None:
-    """One byte more than 6 MiB never reaches the model."""
-    with refused() as refusal:
-        aws.invoke(served.name, b"x" * (PAYLOAD_LIMIT + 1))
-    assert (refusal.code, refusal.status) == ("413", 413)
-    assert str(PAYLOAD_LIMIT) in refusal.message
-
-
-def test_a_payload_of_the_limit_reaches_the_model(aws: Aws, served: Served) -> None:
-    """The control: 6 MiB of junk are refused by the model itself."""
-    with refused() as refusal:
-        aws.invoke(served.name, b"x" * PAYLOAD_LIMIT)
-    assert (refusal.code, refusal.response["OriginalStatusCode"]) == ("ModelError", 500)
-
-
-def test_endpoints_are_listed_with_their_status(aws: Aws, served: Served, failing: str) -> None:
-    """ListEndpoints tells statuses as DescribeEndpoint does, and StatusEquals chooses among them."""
-    aws.create_endpoint(failing, failing)
-    aws.settled(failing)
-    assert aws.listed()[served.name] == "InService"
-    assert aws.listed()[failing] == "Failed"
-    in_service, failed = aws.listed(StatusEquals="InService"), aws.listed(StatusEquals="Failed")
-    assert (served.name in in_service, failing in in_service) == (True, False)
-    assert (served.name in failed, failing in failed) == (False, True)
-    assert set(in_service.values()) == {"InService"}
-
-
-def test_update_endpoint_is_refused(aws: Aws, served: Served, failing: str) -> None:
-    """What is not simulated says so; the endpoint goes on as it was."""
-    with refused() as refusal:
-        aws.sagemaker.update_endpoint(EndpointName=served.name, EndpointConfigName=failing)
-    assert refusal.message == "The simulated account does not simulate UpdateEndpoint: use a live account."
-    assert aws.status(served.name) == "InService"
 
 
 def test_several_endpoints_are_served_and_deleted_one_by_one(
@@ -294,9 +189,8 @@ def test_several_endpoints_are_served_and_deleted_one_by_one(
         answer = predictions(aws.invoke(name, as_json(IMAGES)))
         np.testing.assert_allclose(answer, Perceptron(seed).probabilities(IMAGES), atol=1e-5)
 
-    aws.delete(names[1])
+    aws.delete_and_wait(names[1])
     assert len(servers(session_mark) - before) == 1
-    assert names[1] not in aws.listed()
     with refused() as refusal:
         aws.describe(names[1])
     assert refusal.code == "ValidationException"
@@ -367,6 +261,29 @@ def test_an_account_can_be_stopped_twice_and_leaves_nothing(session_mark: str) -
     account.stop()
     assert {process.pid for process in marked(session_mark)} <= before
     assert not folder.exists()
+
+
+def test_an_account_behaves_as_it_is_told_where_it_is_told(account: SimulatedAccount, plain_tarball: Path) -> None:
+    """Behaviour and port reach its process; another account there is refused before it starts."""
+    from harness.cloud.session import simulated_cloud
+
+    port = free_port()
+    with SimulatedAccount(Behaviour(quotas={"ml.m4.xlarge": 0}), port) as told:
+        assert told.url == f"http://127.0.0.1:{port}"
+        assert told.is_running()
+        with refused() as refusal:
+            Aws(simulated_cloud(told.url, role=ROLE, region=REGION)).deploy("too-many", plain_tarball)
+        assert refusal.code == "ResourceLimitExceeded"
+        with pytest.raises(ServingError, match=f"^port {port} on 127.0.0.1 is in use; choose another one$"):
+            SimulatedAccount(port=port).start()
+    assert not told.is_running()
+
+
+@pytest.mark.parametrize("port", [-1, 65536])
+def test_an_account_knows_what_a_port_is(port: int) -> None:
+    """The message gives the range."""
+    with pytest.raises(ServingError, match=f"^port: expected 0 to 65535, found {port}$"):
+        SimulatedAccount(port=port)
 
 
 def test_an_account_that_does_not_start_shows_its_log(monkeypatch: pytest.MonkeyPatch) -> None:
