@@ -75,6 +75,14 @@ fuzz: $(STAMP) ## Fuzz the readers of tarballs, guided by coverage, ten minutes 
 	.venv-fuzz/bin/python -m benchmarks.tarball_fuzzing params $(ARGS)
 	.venv-fuzz/bin/python -m benchmarks.tarball_fuzzing archive $(ARGS)
 
+.PHONY: leaks
+leaks: $(STAMP) ## Try every fault and every death at every call of a deployment: nothing may be left; about half an hour
+	$(BIN)/python -m benchmarks.leak_campaign $(ARGS)
+
+.PHONY: test-leaks
+test-leaks: $(STAMP) ## Let runs deploy, crash, expire and be reaped in 1,000 random sequences: about ten minutes
+	$(BIN)/pytest tests/cloud/test_cloud_leak_machine.py --hypothesis-profile=long --timeout=0 $(ARGS)
+
 .PHONY: lint
 lint: $(STAMP) ## Check style and types
 	$(BIN)/ruff check .

@@ -25,6 +25,9 @@ app = typer.Typer(
 DEFAULT_PORT = 8080
 """Where AWS's containers listen."""
 
+DEFAULT_ACCOUNT_PORT = 5000
+"""Where moto's server listens."""
+
 
 def _print_version(wanted: bool) -> None:
     if wanted:
@@ -64,6 +67,59 @@ def serve(
             while server.is_running():
                 time.sleep(0.2)
             _fail(f"The model server has ended:\n{server.log()[-4000:]}")
+    except HarnessError as error:
+        _fail(str(error))
+    except KeyboardInterrupt:
+        typer.echo("Stopped.", err=True)
+
+
+@app.command()
+def simulate(
+    *,
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Where to listen on 127.0.0.1; 0 for a free port.")
+    ] = DEFAULT_ACCOUNT_PORT,
+    creating_seconds: Annotated[float, typer.Option(help="An endpoint is Creating at least so long.")] = 0.0,
+    deleting_seconds: Annotated[float, typer.Option(help="An endpoint is Deleting at least so long.")] = 0.0,
+    list_lag_seconds: Annotated[float, typer.Option(help="Listings show the account as it was that long ago.")] = 0.0,
+    requests_per_second: Annotated[
+        float, typer.Option(help="What each operation of SageMaker takes before it throttles; 0 for no limit.")
+    ] = 0.0,
+    quota: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Instances of a type for endpoints, such as ml.m4.xlarge=2. May be repeated.", metavar="TYPE=N"
+        ),
+    ] = None,
+) -> None:
+    """Run an AWS account on this machine, for boto3 and the AWS CLI, until Ctrl-C.
+
+    S3, IAM, STS, CloudWatch Logs and SageMaker; an endpoint is AWS's own model server. Nothing outlives the command.
+
+    Programs find it by AWS_ENDPOINT_URL, all but the SageMaker SDK's STS client, which has an address of its own.
+
+    That client is what names the SDK's default bucket: pass the SDK a bucket, and a role's ARN.
+    """
+    from harness.errors import HarnessError
+    from harness.simulator.account import SimulatedAccount
+    from harness.simulator.behaviour import Behaviour
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupt)
+    try:
+        behaviour = Behaviour(
+            creating_seconds=creating_seconds,
+            deleting_seconds=deleting_seconds,
+            list_lag_seconds=list_lag_seconds,
+            requests_per_second=requests_per_second,
+            quotas=dict(map(_parse_quota, quota or [])),
+        )
+        typer.echo("Starting a simulated AWS account ...", err=True)
+        with SimulatedAccount(behaviour, port) as account:
+            typer.echo(_exports(account.url))
+            while account.is_running():
+                time.sleep(0.2)
+            _fail("The simulated account has ended by itself; start it again")
     except HarnessError as error:
         _fail(str(error))
     except KeyboardInterrupt:
@@ -133,6 +189,67 @@ def inspect(
     raise typer.Exit(2 if unreadable else min(len(facts.problems), 1))
 
 
+@app.command()
+def reap(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be deleted, and delete nothing.")] = False,
+    run: Annotated[
+        str | None, typer.Option(metavar="ID", help="One run's things alone, also if they were kept on purpose.")
+    ] = None,
+    region: Annotated[str | None, typer.Option(metavar="NAME", help="Of AWS; the profile's unless given.")] = None,
+    owner: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Whose; the caller's own ARN, or BYOM_OWNER, unless given.")
+    ] = None,
+) -> None:
+    """Delete what killed or expired runs have left in AWS: from the ledger, and by tags where the ledger is lost.
+
+    Things of a run whose process is still there, of other owners, and whatever carries no tags of the harness's, are
+    not touched. Exit status: 0 if nothing is left, 1 if something is (with --dry-run: would be deleted), 2 if it cannot
+    be looked for.
+    """
+    from harness.cloud.live import reaping_cloud
+    from harness.cloud.reaper import reap as delete
+    from harness.cloud.reaper import search
+    from harness.errors import HarnessError
+
+    try:
+        cloud = reaping_cloud(region)
+        ledger, who = cloud.recorder.ledger, cloud.recorder.run
+        found = search(cloud, ledger, owner or who.owner, run=run)
+        for line in found.passed_over:
+            typer.echo(f"Not touched: {line}")
+        for one in found.abandoned:
+            typer.echo(f"{'Would delete' if dry_run else 'Deleting'} {one}")
+        left = [] if dry_run else delete(cloud, ledger, found.abandoned)
+        for leftover in left:
+            typer.echo(f"byom: left over, and possibly billed: {leftover}", err=True)
+        if not found.abandoned:
+            typer.echo(f"Nothing to delete in account {who.account}, {who.region}, of {owner or who.owner}.")
+        elif not dry_run and not left:
+            typer.echo("All of it is gone.")
+    except HarnessError as error:
+        _fail(str(error), status=2)
+    raise typer.Exit(1 if left or (dry_run and found.abandoned) else 0)
+
+
+@app.command()
+def policy(
+    account: Annotated[
+        str, typer.Option(metavar="NUMBER", help="AWS's number of the account; any unless given.")
+    ] = "*",
+    region: Annotated[str, typer.Option(metavar="NAME", help="Of AWS; any unless given.")] = "*",
+    role: Annotated[str, typer.Option(metavar="ARN", help="The role that models run under; any unless given.")] = "*",
+    partition: Annotated[str, typer.Option(help="aws, aws-cn or aws-us-gov; that of the region unless given.")] = "",
+) -> None:
+    """Print the least IAM policy with which pytest -m aws, its clean-up and byom reap work."""
+    from harness.cloud.policy import policy as document
+    from harness.errors import HarnessError
+
+    try:
+        typer.echo(json.dumps(document(account=account, region=region, role=role, partition=partition), indent=2))
+    except HarnessError as error:
+        _fail(str(error), status=2)
+
+
 def main() -> None:
     """Entry point of the ``byom`` command."""
     app()
@@ -155,6 +272,32 @@ def _welcome(server: ModelServer) -> str:
     )
 
 
+def _parse_quota(text: str) -> tuple[str, int]:
+    instance_type, _, instances = text.partition("=")
+    if not instance_type.startswith("ml.") or not instances.isdecimal():
+        raise typer.BadParameter(f"expected TYPE=N, such as ml.m4.xlarge=2, found {text!r}", param_hint="--quota")
+    return instance_type, int(instances)
+
+
+def _exports(url: str) -> str:
+    """What a shell has to be told so that its programs take the account at that address for AWS."""
+    from harness.simulator.account import REGION, ROLE
+
+    settings = {
+        "AWS_ENDPOINT_URL": url,
+        "AWS_ACCESS_KEY_ID": "simulated",
+        "AWS_SECRET_ACCESS_KEY": "simulated",
+        "AWS_DEFAULT_REGION": REGION,
+        "SAGEMAKER_ROLE": ROLE,
+        "BYOM_AWS_STAND_IN": url,
+    }
+    lines = "\n".join(f"  export {name}={value}" for name, value in settings.items())
+    return (
+        f"Simulating an AWS account at {url}, until Ctrl-C. In the shell that is to use it:\n{lines}\n"
+        f"The last line is for pytest -m aws, which then takes this account for AWS."
+    )
+
+
 def _interrupt(*_: object) -> NoReturn:
     # The server is on its way out from here on; a second Ctrl-C must not keep it from getting there.
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -162,6 +305,6 @@ def _interrupt(*_: object) -> NoReturn:
     raise KeyboardInterrupt
 
 
-def _fail(message: str) -> NoReturn:
+def _fail(message: str, *, status: int = 1) -> NoReturn:
     typer.echo(f"byom: {message}", err=True)
-    raise typer.Exit(1)
+    raise typer.Exit(status)

@@ -10,6 +10,7 @@
     ├── ArtifactError        a model tarball that SageMaker could not serve
     ├── ServingError         the model server did not start, or answered with an error
     ├── CloudError           AWS, real or simulated, refused or is out of reach
+    │   ├── MissingError     there is no live account: credentials, a region or a role are missing
     │   └── LeftoverError    clean-up could not delete everything: names what is left
     └── GateError            a trained model did not pass its gate (also an AssertionError)
 
@@ -48,6 +49,10 @@ class ServingError(HarnessError):
 
 class CloudError(HarnessError):
     """AWS, real or simulated, refused a call or is out of reach."""
+
+
+class MissingError(CloudError):
+    """There is no live account to be had; the message names what is missing: credentials, a region or a role."""
 
 
 class LeftoverError(CloudError):

@@ -1,17 +1,18 @@
-"""What was made in the cloud, in the order it was made: clean-up walks the list backwards."""
+"""What is made in the cloud, in words."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
 
 
 class Kind(Enum):
-    """The kinds of resource a deployment makes."""
+    """The kinds of resource a deployment makes, in the order of their making."""
 
     OBJECT = "s3 object"
     MODEL = "model"
     ENDPOINT_CONFIG = "endpoint config"
+    LOG_GROUP = "log group"
     ENDPOINT = "endpoint"
 
 
@@ -24,20 +25,3 @@ class Resource:
 
     def __str__(self) -> str:
         return f"{self.kind.value} {self.name}"
-
-
-@dataclass
-class Inventory:
-    """Resources in the order of their making, noted *before* the call that makes them."""
-
-    made: list[Resource] = field(default_factory=list)
-
-    def note(self, kind: Kind, name: str) -> None:
-        """Write down what is about to be made; noting the same thing twice keeps one entry."""
-        resource = Resource(kind, name)
-        if resource not in self.made:
-            self.made.append(resource)
-
-    def newest_first(self) -> tuple[Resource, ...]:
-        """The order in which to delete."""
-        return tuple(reversed(self.made))

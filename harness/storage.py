@@ -1,6 +1,7 @@
 """Where files are kept for this user between runs, and how they are written so that nothing is ever half there.
 
-``BYOM_CACHE_DIR`` names another place than the operating system's per-user cache folder.
+``BYOM_CACHE_DIR`` names another place than the operating system's per-user cache folder, ``BYOM_STATE_DIR`` another
+than its folder for what must outlive a cache.
 """
 
 from __future__ import annotations
@@ -19,6 +20,16 @@ def cache_directory() -> Path:
     import platformdirs
 
     return Path(platformdirs.user_cache_dir("byom-harness"))
+
+
+def state_directory() -> Path:
+    """Where the ledger lies: ``BYOM_STATE_DIR``, else ``byom-harness`` in the user's state folder. It may not exist."""
+    chosen = os.environ.get("BYOM_STATE_DIR")
+    if chosen:
+        return Path(chosen).expanduser()
+    import platformdirs
+
+    return Path(platformdirs.user_state_dir("byom-harness"))
 
 
 def write_atomically(path: Path, data: bytes) -> None:

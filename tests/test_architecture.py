@@ -42,7 +42,7 @@ ROOMS: dict[str, frozenset[str]] = {
     "train": VOCABULARY | {"storage"},
     "gate": VOCABULARY | {"storage"},
     "tarball": VOCABULARY,
-    "cloud": VOCABULARY | {"tarball.verify", "tarball.loading"},
+    "cloud": VOCABULARY | {"storage", "tarball.verify", "tarball.loading"},
     "simulator": VOCABULARY | {"tarball.verify", "tarball.extract", "train.cuda_libraries"},
     "canvas": VOCABULARY,
     "report": VOCABULARY | {"storage"},

@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.artifact import TARBALL
+from harness.cloud.claim import PREFIX
 from harness.cloud.cleanup import delete_all
+from harness.cloud.endpoint_log import last_lines
+from harness.cloud.refusal import is_passing, told
 from harness.cloud.session import LIVE, import_sagemaker
-from harness.errors import ArtifactError, CloudError
-from harness.resources import Inventory, Kind
+from harness.errors import CloudError, HarnessError
 from harness.tarball.loading import Loader
 from harness.tarball.verify import check
 
@@ -23,6 +25,9 @@ if TYPE_CHECKING:
 FRAMEWORK_VERSION, PYTHON_VERSION = "1.9.0", "py38"
 """The newest MXNet inference image; it reads what MXNet 1.9.1 writes."""
 
+NAME_LIMIT = 63
+"""Characters in the name of a model, an endpoint config or an endpoint (API reference, CreateEndpoint)."""
+
 
 @dataclass(frozen=True)
 class Deployment:
@@ -31,29 +36,34 @@ class Deployment:
     Attributes:
         cloud: the account it lives in.
         endpoint_name: its name; the endpoint config and the model have the same.
-        inventory: everything that was made for it, in order.
         seconds: from the first call to ``InService``.
     """
 
     cloud: Cloud
     endpoint_name: str
-    inventory: Inventory
     seconds: float
 
     def delete(self) -> None:
-        """Delete everything that was made for it.
+        """Delete everything that was made for it, and wait until it is gone.
 
         Raises:
-            LeftoverError: something could not be deleted; names it.
+            LeftoverError: something could not be deleted; names it, and what it costs.
         """
-        delete_all(self.cloud, self.inventory)
+        delete_all(self.cloud, deployment=self.endpoint_name)
 
 
 def deploy(cloud: Cloud, artifact: Artifact, *, name: str, entry_point: Path) -> Deployment:
     """Upload an artifact and put an endpoint called ``name`` in front of it.
 
-    Blocks until the endpoint is in service. If anything goes wrong, what was made until then is deleted. The tarball is
-    verified before the first call to AWS; the one that the SDK makes of it, before a model is made of that.
+    Blocks until the endpoint is in service. Everything is in the account's ledger before it is made; if anything goes
+    wrong, what was made until then is deleted. The tarball is verified before the first call to AWS; the one that the
+    SDK makes of it, before a model is made of that.
+
+    Args:
+        cloud: the account.
+        artifact: what to deploy.
+        name: from `resource_name`.
+        entry_point: the script that the container runs.
 
     Raises:
         ArtifactError: the container could not serve the tarball; lists why.
@@ -61,15 +71,36 @@ def deploy(cloud: Cloud, artifact: Artifact, *, name: str, entry_point: Path) ->
         LeftoverError: besides, something that was made could not be deleted.
     """
     started = time.monotonic()
+    _check_name(cloud, name)
     _verify(cloud, artifact.path)
-    inventory = Inventory()
     try:
-        _create(cloud, artifact, name, entry_point, inventory)
+        _create(cloud, artifact, name, entry_point)
         _wait_until_in_service(cloud, name)
     except BaseException as error:
-        delete_all(cloud, inventory, because=error)
+        delete_all(cloud, deployment=name, because=error)
         raise
-    return Deployment(cloud, name, inventory, time.monotonic() - started)
+    return Deployment(cloud, name, time.monotonic() - started)
+
+
+def resource_name(cloud: Cloud, title: str, number: int = 1) -> str:
+    """The name of everything that is made for one deployment: what, which run, which of its deployments.
+
+    The same for the same run, title and number.
+
+    Args:
+        cloud: the account.
+        title: such as an experiment's name; letters, digits and hyphens.
+        number: which deployment of the run.
+    """
+    return f"{PREFIX}{title}-{cloud.recorder.run.run}-{number}"
+
+
+def _check_name(cloud: Cloud, name: str) -> None:
+    """Objects are told from other people's by the run's id in their keys."""
+    if not cloud.recorder.owns_key(f"{name}/{TARBALL}") or len(name) > NAME_LIMIT:
+        raise CloudError(
+            f"deployment: expected a name from resource_name(), at most {NAME_LIMIT} characters, found {name!r}"
+        )
 
 
 def _verify(cloud: Cloud, tarball: Path) -> None:
@@ -81,11 +112,10 @@ def _verify(cloud: Cloud, tarball: Path) -> None:
         check(tarball, loader=loader)
 
 
-def _create(cloud: Cloud, artifact: Artifact, name: str, entry_point: Path, inventory: Inventory) -> None:
+def _create(cloud: Cloud, artifact: Artifact, name: str, entry_point: Path) -> None:
     sagemaker = import_sagemaker()
     try:
         bucket = cloud.sdk.default_bucket()
-        inventory.note(Kind.OBJECT, f"s3://{bucket}/{name}/{artifact.path.name}")
         uploaded = cloud.sdk.upload_data(str(artifact.path), bucket=bucket, key_prefix=name)
         model = _model_class(sagemaker, cloud)(
             name=name,
@@ -98,15 +128,12 @@ def _create(cloud: Cloud, artifact: Artifact, name: str, entry_point: Path, inve
             code_location=f"s3://{bucket}/{name}",
             sagemaker_session=cloud.sdk,
         )
-        inventory.note(Kind.OBJECT, f"s3://{bucket}/{name}/{name}/{TARBALL}")
-        for kind in (Kind.MODEL, Kind.ENDPOINT_CONFIG, Kind.ENDPOINT):
-            inventory.note(kind, name)
         # wait=True would sleep 30 seconds before the first look, and look for ever.
         model.deploy(1, cloud.instance_type, endpoint_name=name, wait=False)
-    except ArtifactError:
+    except HarnessError:
         raise
     except Exception as error:  # the SDK repacks the tarball itself, and raises whatever tarfile, shutil or boto3 do
-        raise CloudError(f"deploying {name} to the {cloud.kind} account: {type(error).__name__}: {error}") from error
+        raise CloudError(f"deploying {name} to the {cloud.kind} account: {told(error)}") from error
 
 
 def _model_class(sagemaker: Any, cloud: Cloud) -> Any:
@@ -128,20 +155,21 @@ def _model_class(sagemaker: Any, cloud: Cloud) -> Any:
 def _wait_until_in_service(cloud: Cloud, name: str) -> None:
     import botocore.exceptions
 
-    client = cloud.client("sagemaker")
-    attempts = max(1, round(cloud.deploy_seconds / cloud.poll_seconds))
-    try:
-        client.get_waiter("endpoint_in_service").wait(
-            EndpointName=name, WaiterConfig={"Delay": cloud.poll_seconds, "MaxAttempts": attempts}
-        )
-    except botocore.exceptions.WaiterError as error:
-        last: dict[str, Any] = error.last_response
-        status, reason = last.get("EndpointStatus", "unknown"), last.get("FailureReason", "")
-        if status == "Creating":
-            raise CloudError(
-                f"endpoint {name}: expected InService within {cloud.deploy_seconds:g} s, found Creating; "
-                f"look at its log, or allow it more time"
-            ) from error
-        raise CloudError(f"endpoint {name}: expected InService, found {status}: {reason or error}") from error
-    except botocore.exceptions.BotoCoreError as error:
-        raise CloudError(f"endpoint {name}: cannot tell its status: {error}") from error
+    client, pace = cloud.client("sagemaker"), cloud.pace
+    status, heard = "unknown", time.monotonic()
+    for _ in pace.pauses(pace.deploy):
+        try:
+            described: dict[str, Any] = client.describe_endpoint(EndpointName=name)
+        except (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError) as error:
+            if is_passing(error) and time.monotonic() - heard < pace.broken:
+                continue
+            raise CloudError(f"endpoint {name}: cannot tell its status: {told(error)}") from error
+        status, heard = described["EndpointStatus"], time.monotonic()
+        if status == "InService":
+            return
+        if status != "Creating":
+            reason = described.get("FailureReason", "AWS gives no reason")
+            raise CloudError(f"endpoint {name}: expected InService, found {status}: {reason}{last_lines(cloud, name)}")
+    raise CloudError(
+        f"endpoint {name}: expected InService within {pace.deploy:g} s, found {status}{last_lines(cloud, name)}"
+    )

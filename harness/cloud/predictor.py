@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from harness.cloud.refusal import told
 from harness.errors import CloudError
 
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ class Predictor:
             )
             content = answer["Body"].read()
         except (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError) as error:
-            raise CloudError(f"endpoint {self.endpoint_name}: {error}") from error
+            raise CloudError(f"endpoint {self.endpoint_name}: {told(error)}") from error
         try:
             rows = np.array(json.loads(content), dtype=np.float64)
         except (TypeError, ValueError):

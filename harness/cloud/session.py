@@ -7,24 +7,34 @@ Proxies, profiles, credentials and endpoint settings of the environment have no 
 from __future__ import annotations
 
 import os
+import secrets
+import time
 from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, field
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit, urlunsplit
 
+from harness.cloud import pace
+from harness.cloud.ledger import Ledger, Run
+from harness.cloud.recorder import Recorder
 from harness.errors import CloudError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from harness.cloud.pace import Pace
 
 SIMULATED, LIVE = "simulated", "live"
 
 INSTANCE_TYPE = "ml.m4.xlarge"
 """What the notebook deploys to."""
 
-_SIMULATED_POLL, _LIVE_POLL = 0.25, 15.0
-_DEPLOY_SECONDS = 1800.0
+_SIMULATED_SECONDS = 86400.0
+"""A simulated account ends with its process, long before that."""
+
+STAND_IN = "BYOM_AWS_STAND_IN"
+"""Names a simulated account on this machine that stands in for AWS: to test the live path, and to try it out."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,21 +45,28 @@ class Cloud:
         kind: ``"simulated"`` or ``"live"``.
         boto: the boto3 session whose every client reaches that account.
         role: ARN of the role that models run under.
+        recorder: writes down what is created through ``boto``.
         instance_type: what endpoints run on.
-        poll_seconds: pause between looks at an endpoint's status.
-        deploy_seconds: how long an endpoint may take to be in service.
+        pace: how long to wait for it.
     """
 
     kind: str
     boto: Any
     role: str
+    recorder: Recorder
     instance_type: str = INSTANCE_TYPE
-    poll_seconds: float = _LIVE_POLL
-    deploy_seconds: float = _DEPLOY_SECONDS
+    pace: Pace = pace.LIVE
+    _clients: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Listen before there is a client: one that was made earlier would create unrecorded."""
+        self.recorder.listen(self.boto)
 
     def client(self, service: str) -> Any:
-        """A boto3 client of this account."""
-        return self.boto.client(service)
+        """The boto3 client of this account for a service."""
+        if service not in self._clients:
+            self._clients[service] = self.boto.client(service)
+        return self._clients[service]
 
     @cached_property
     def sdk(self) -> Any:
@@ -66,35 +83,20 @@ class Cloud:
         )
 
 
-def simulated_cloud(url: str, *, role: str, region: str) -> Cloud:
-    """The simulated account that listens at ``url``."""
-    return Cloud(kind=SIMULATED, boto=redirected_session(url, region), role=role, poll_seconds=_SIMULATED_POLL)
+def simulated_cloud(url: str, *, role: str, region: str, run: str | None = None) -> Cloud:
+    """The simulated account that listens at ``url``. Its ledger ends with this process, as the account does.
 
-
-def live_cloud(*, role: str | None, region: str | None, instance_type: str = INSTANCE_TYPE) -> Cloud:
-    """The account that the user's own credentials belong to.
-
-    Raises:
-        CloudError: no credentials, no region or no role; names what is missing.
+    Args:
+        url: on 127.0.0.1.
+        role: ARN of a role of that account.
+        region: of AWS.
+        run: eight hexadecimal digits that are part of every name this process makes; drawn unless given.
     """
-    boto3 = import_boto3()
-    import botocore.exceptions
-
-    try:
-        boto = boto3.Session(region_name=region)
-        if boto.get_credentials() is None:
-            raise CloudError("live AWS: expected credentials, found none; run `aws configure` or set AWS_ACCESS_KEY_ID")
-        if boto.region_name is None:
-            raise CloudError("live AWS: expected a region, found none; pass --aws-region or set AWS_DEFAULT_REGION")
-    except botocore.exceptions.BotoCoreError as error:
-        raise CloudError(f"live AWS: {error}; mend the AWS profile or unset AWS_PROFILE") from error
-    role = role or os.environ.get("SAGEMAKER_ROLE")
-    if not role:
-        raise CloudError(
-            "live AWS: expected the ARN of a role that SageMaker may assume, found none; "
-            "pass --aws-role or set SAGEMAKER_ROLE"
-        )
-    return Cloud(kind=LIVE, boto=boto, role=role, instance_type=instance_type)
+    name, account, expires = run or secrets.token_hex(4), role.split(":")[4], time.time() + _SIMULATED_SECONDS
+    who = Run(run=name, session=name, owner=SIMULATED, account=account, region=region, expires=expires)
+    boto = redirected_session(url, region)
+    recorder = Recorder(Ledger.temporary(), who)
+    return Cloud(kind=SIMULATED, boto=boto, role=role, recorder=recorder, pace=pace.SIMULATED)
 
 
 def redirected_session(url: str, region: str) -> Any:
@@ -103,10 +105,6 @@ def redirected_session(url: str, region: str) -> Any:
     Raises:
         CloudError: ``url`` is not on this machine's loopback.
     """
-    if urlsplit(url).hostname != "127.0.0.1":
-        raise CloudError(
-            f"simulated account: expected an address on 127.0.0.1, found {url!r}; pass SimulatedAccount.url"
-        )
     boto3 = import_boto3()
     import botocore.session
     from botocore.configprovider import BOTOCORE_DEFAUT_SESSION_VARIABLES
@@ -122,8 +120,21 @@ def redirected_session(url: str, region: str) -> Any:
     core = botocore.session.Session(session_vars=settings)
     core.set_credentials("simulated", "simulated", "simulated")
     core.set_config_variable("ignore_configured_endpoint_urls", True)
-    core.register("before-send", _Redirect(url))
-    return boto3.Session(botocore_session=core, region_name=region)
+    return redirected(boto3.Session(botocore_session=core, region_name=region), url)
+
+
+def redirected(boto: Any, url: str) -> Any:
+    """A boto3 session, with every request of its clients from now on going to the account at ``url``.
+
+    Raises:
+        CloudError: ``url`` is not on this machine's loopback.
+    """
+    if urlsplit(url).hostname != "127.0.0.1":
+        raise CloudError(
+            f"simulated account: expected an address on 127.0.0.1, found {url!r}; pass SimulatedAccount.url"
+        )
+    boto.events.register("before-send", _Redirect(url))
+    return boto
 
 
 class _Redirect:
@@ -189,6 +200,8 @@ def import_sagemaker() -> Any:
         ) from error
     if not isinstance(sagemaker.utils.validate_sagemaker_config, _ValidateOnce):
         sagemaker.utils.validate_sagemaker_config = _ValidateOnce(sagemaker.utils.validate_sagemaker_config)
+        # It reads botocore's list of all of AWS's endpoints, a tenth of a second each time, five times a deployment.
+        sagemaker.utils._botocore_resolver = cache(sagemaker.utils._botocore_resolver)  # noqa: SLF001
     return sagemaker
 
 

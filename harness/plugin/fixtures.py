@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from harness.plugin import live
 from harness.plugin.selection import Account
 from harness.plugin.session import HarnessSession
 
@@ -130,7 +131,8 @@ def artifact(
 def cloud(request: pytest.FixtureRequest) -> Iterator[Cloud]:
     """The account to deploy to: the simulated one, and under ``-m aws`` the user's own."""
     if request.param == Account.LIVE:
-        yield _live_cloud(request)
+        with live.open_cloud(request.config) as opened:
+            yield opened
         return
     from harness.cloud.session import import_sagemaker, simulated_cloud
     from harness.simulator.account import REGION, ROLE, SimulatedAccount
@@ -138,7 +140,8 @@ def cloud(request: pytest.FixtureRequest) -> Iterator[Cloud]:
     account = SimulatedAccount()
     account.start(meanwhile=import_sagemaker)
     try:
-        yield simulated_cloud(account.url, role=ROLE, region=REGION)
+        run = HarnessSession.of(request.config).run_id
+        yield simulated_cloud(account.url, role=ROLE, region=REGION, run=run)
     finally:
         account.stop()
 
@@ -152,12 +155,12 @@ def endpoint(
     request: pytest.FixtureRequest,
 ) -> Iterator[Deployment]:
     """An endpoint in service with the artifact behind it; it and all that was made for it are deleted afterwards."""
-    from harness.cloud.deploy import deploy
+    from harness.cloud.deploy import deploy, resource_name
     from harness.errors import HarnessError
     from harness.report.board import Deployed
 
     session = HarnessSession.of(request.config)
-    name = session.resource_name(experiment)
+    name = resource_name(cloud, experiment.name, session.number())
     endpoints = session.row(experiment, hyperparameters).endpoints
 
     def note(state: str) -> None:
@@ -173,6 +176,9 @@ def endpoint(
     in_service = f"in service after {deployment.seconds:.1f} s"
     note(f"{in_service}, NOT deleted")
     yield deployment
+    if live.keeps_endpoints(request.config, cloud):
+        note(f"{in_service}, kept on purpose")
+        return
     deployment.delete()
     note(f"{in_service}, deleted")
 
@@ -237,19 +243,3 @@ def _what_decides(config: pytest.Config) -> list[str]:
         "--gpus": config.getoption("--gpus"),
     }
     return [word for name, value in given.items() if value is not None for word in (name, str(value))]
-
-
-def _live_cloud(request: pytest.FixtureRequest) -> Cloud:
-    from harness.cloud.session import live_cloud
-    from harness.errors import CloudError
-
-    if not HarnessSession.of(request.config).live:
-        raise CloudError("live AWS: this run was not started with -m aws, so it must not reach an account")
-    option = request.config.getoption
-    try:
-        return live_cloud(
-            role=option("--aws-role"), region=option("--aws-region"), instance_type=option("--aws-instance-type")
-        )
-    except CloudError as error:
-        HarnessSession.of(request.config).refusal = str(error)
-        pytest.skip(str(error))

@@ -6,12 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from harness.plugin import distribution, properties, telling
-from harness.plugin.session import NAME, HarnessSession
+from harness.plugin import distribution, live, properties, telling
+from harness.plugin.session import NAME, SHARED, HarnessSession
 
 if TYPE_CHECKING:
     from collections.abc import Generator
-    from pathlib import Path
 
 MARKERS = (
     "local: runs on this machine alone, against the simulated account (set by the plugin)",
@@ -61,14 +60,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="log every trial to MLflow; without a value to %(const)s",
     )
     group.addoption("--artifacts", metavar="DIR", help="keep a copy of every model.tar.gz in this folder")
-    group.addoption("--aws-role", metavar="ARN", help="with -m aws: the role that models run under (SAGEMAKER_ROLE)")
-    group.addoption("--aws-region", metavar="NAME", help="with -m aws: the region (AWS_DEFAULT_REGION)")
-    group.addoption(
-        "--aws-instance-type",
-        metavar="TYPE",
-        default="ml.m4.xlarge",
-        help="with -m aws: what endpoints run on (default: %(default)s)",
-    )
+    live.add_options(group)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -79,6 +71,7 @@ def pytest_configure(config: pytest.Config) -> None:
         config.addinivalue_line("filterwarnings", line)
     config.pluginmanager.register(HarnessSession(config, gpus=_gpus(config), replicates=_replicates(config)), NAME)
     telling.check_options(config)
+    live.check_options(config)
     if config.getoption("--engine"):
         from harness.errors import DeclarationError
         from harness.experiment import check_engine
@@ -102,8 +95,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         if selection.is_live(item) and config.pluginmanager.has_plugin("timeout"):
             # A real endpoint takes minutes to come up and longer to give up: deploying has a time limit of its own.
             item.add_marker(pytest.mark.timeout(0))
-        live = item.get_closest_marker("aws") is not None
-        (left_out if live and not selection.opted_in(item, expression) else kept).append(item)
+        is_live = item.get_closest_marker("aws") is not None
+        (left_out if is_live and not selection.opted_in(item, expression) else kept).append(item)
     if left_out:
         items[:] = kept
         config.hook.pytest_deselected(items=left_out)
@@ -115,17 +108,16 @@ def pytest_collection_finish(session: pytest.Session) -> Generator[None, Any, An
     """Tell the controller of pytest-xdist which tests belong together; say beforehand what a live run may cost."""
     with distribution.labelled(session.config, session.items):
         result = yield
-    live = [item for item in session.items if item.get_closest_marker("aws")]
-    endpoints = {_setting(item) for item in live if "endpoint" in getattr(item, "fixturenames", ())}
-    if endpoints:
-        _announce_cost(session.config, f"{len(endpoints)} endpoint(s)")
+    if not session.config.getoption("collectonly"):
+        live.announce(session.config, session.items)
     return result
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
-    """In the controller of pytest-xdist: tell a worker how tests are distributed."""
+    """In the controller of pytest-xdist: tell a worker how tests are distributed, and whose budget it shares."""
     node.workerinput[distribution.INPUT] = node.config.getoption("dist")
+    node.workerinput[SHARED] = HarnessSession.of(node.config).shared_id
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -144,7 +136,7 @@ def pytest_xdist_node_collection_finished(node: Any, ids: list[str]) -> None:
     state = HarnessSession.of(node.config)
     if not state.live and any("[live" in name for name in ids):
         state.live = True  # so that it is said once
-        _announce_cost(node.config, "up to one endpoint per setting and worker")
+        live.announce_for_workers(node.config)
 
 
 @pytest.hookimpl(trylast=True)  # after the fixtures are set up
@@ -198,6 +190,8 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
         terminalreporter.write_line(f"byom: tarballs kept in {keep}, each named after its experiment and artifact")
     for line, well in session.told:
         terminalreporter.write_line(f"byom: {line}", red=not well, bold=not well)
+    for line in session.kept:
+        terminalreporter.write_line(f"byom: {line}", yellow=True)
     if session.refusal:
         terminalreporter.write_line(f"byom: live tests were skipped: {session.refusal}", yellow=True)
 
@@ -246,19 +240,3 @@ def _replicates(config: pytest.Config) -> int:
     raise pytest.UsageError(
         f"--baseline-replicates: expected a whole number of at least 2, found {text!r}; one model says nothing of noise"
     )
-
-
-def _setting(item: pytest.Item) -> tuple[Path, str]:
-    callspec = getattr(item, "callspec", None)
-    return item.path, str(callspec.params.get("hyperparameters")) if callspec else ""
-
-
-def _announce_cost(config: pytest.Config, endpoints: str) -> None:
-    reporter = config.pluginmanager.getplugin("terminalreporter")
-    if reporter is not None:
-        kind = config.getoption("--aws-instance-type")
-        reporter.write_line(
-            f"byom: live AWS: {endpoints} on {kind}, one instance each, billed from their creation "
-            f"until their tests are done and they are deleted; prices: https://aws.amazon.com/sagemaker/pricing/",
-            yellow=True,
-        )

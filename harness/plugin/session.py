@@ -29,15 +29,19 @@ if TYPE_CHECKING:
     from harness.verdict import Verdict
 
 NAME = "byom-session"
+SHARED = "byom-shared-id"
+"""Of the controller's session, in what pytest-xdist hands to a worker."""
 
 
 class HarnessSession:
     """State of a session.
 
     Attributes:
-        run_id: eight hexadecimal digits that are part of every AWS name this run makes.
+        run_id: eight hexadecimal digits that are part of every AWS name this process makes.
+        shared_id: the controller's under pytest-xdist: all its workers share one budget.
         live: whether ``-m aws`` selected a test, the only way to a real account.
         refusal: why no live account could be had, or "".
+        kept: what was left in service on purpose, in words.
         versions: package to version, of what computed.
         proposals: results that want to become baselines.
         spoiled: experiment and setting to a test of it that failed.
@@ -54,8 +58,10 @@ class HarnessSession:
         self._planned: set[Trial] = set()
         self._numbers = itertools.count(1)
         self.run_id = secrets.token_hex(4)
+        self.shared_id: str = getattr(config, "workerinput", {}).get(SHARED, self.run_id)
         self.live = False
         self.refusal = ""
+        self.kept: list[str] = []
         self.versions: dict[str, str] = {}
         self.proposals: list[Proposal] = []
         self.incomplete = ""
@@ -214,9 +220,9 @@ class HarnessSession:
             row.found(verdict.findings)
         return row
 
-    def resource_name(self, experiment: Experiment) -> str:
-        """A new name for AWS resources, at most 63 characters: what, which run, which of its deployments."""
-        return f"byom-{experiment.name}-{self.run_id}-{next(self._numbers)}"
+    def number(self) -> int:
+        """Of the next deployment, from 1 on."""
+        return next(self._numbers)
 
     def _identity(self, experiment: Experiment) -> dict[str, object]:
         """What makes two experiments the same, were they made twice by a fixture; a data set counts by its name.
@@ -233,6 +239,7 @@ class HarnessSession:
         return {
             "rows": self.board.to_plain(),
             "refusal": self.refusal,
+            "kept": self.kept,
             "versions": self.versions,
             "proposals": [dataclasses.asdict(proposal) for proposal in self.proposals],
             "spoiled": [[*setting, reason] for setting, reason in self.spoiled.items()],
@@ -245,6 +252,7 @@ class HarnessSession:
 
         self.board.merge(sent["rows"])
         self.refusal = self.refusal or sent["refusal"]
+        self.kept += sent["kept"]
         self.versions |= sent["versions"]
         self.proposals += [Proposal(**proposal) for proposal in sent["proposals"]]
         self.spoiled |= {(experiment, setting): reason for experiment, setting, reason in sent["spoiled"]}

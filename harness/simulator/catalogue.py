@@ -112,6 +112,7 @@ class Entry:
 
     @property
     def arn(self) -> str:
+        """Of AWS, of this thing."""
         return self.kind.arn(self.region, self.name)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from harness.artifact import SYMBOL
-from harness.cloud.deploy import deploy
+from harness.cloud.deploy import deploy, resource_name
 from harness.cloud.predictor import CONTENT_TYPES, Predictor
 from harness.cloud.session import LIVE
 from harness.errors import ArtifactError, CloudError
@@ -84,7 +84,7 @@ def test_deploy_predict_delete(account: Cloud, packed: Artifact, script: Path, w
     kept = packed.path.with_name("kept-under-another-name.tar.gz")  # the SDK's copy is called model.tar.gz all the same
     shutil.copyfile(packed.path, kept)
     artifact = dataclasses.replace(packed, path=kept)
-    deployment = deploy(account, artifact, name="byom-test-good", entry_point=script)
+    deployment = deploy(account, artifact, name=resource_name(account, "good"), entry_point=script)
     assert len(everything(account)) == 5  # model, config, endpoint, upload, the SDK's repacked upload
     images = np.random.default_rng(4).normal(size=(7, 1, 2, 2)).astype(np.float32)
     scores = np.exp(images.reshape(7, 4) @ weights["fc_weight"].T)
@@ -102,17 +102,34 @@ def test_a_container_that_cannot_start_fails_with_its_reason(account: Cloud, pac
     script = tmp_path / "entry.py"
     script.write_text("def build_graph(): pass\nraise RuntimeError('no such library in the container')\n")
     with pytest.raises(CloudError, match=r"expected InService, found Failed: .*no such library in the container"):
-        deploy(account, packed, name="byom-test-bad", entry_point=script)
+        deploy(account, packed, name=resource_name(account, "bad"), entry_point=script)
     assert everything(account) == []
 
 
 def test_a_refused_call_is_one_error_and_is_cleaned_up(account: Cloud, packed: Artifact, script: Path) -> None:
     """An instance type that AWS refuses is one error; the uploads and the model made until then are deleted."""
-    with pytest.raises(CloudError, match=r"deploying byom-test-odd to the simulated account: .*ml\.nosuch"):
-        deploy(
-            dataclasses.replace(account, instance_type="ml.nosuch"), packed, name="byom-test-odd", entry_point=script
-        )
+    odd = dataclasses.replace(account, instance_type="ml.nosuch")
+    with pytest.raises(CloudError, match=r"deploying byom-odd-.* to the simulated account: .*ml\.nosuch"):
+        deploy(odd, packed, name=resource_name(account, "odd"), entry_point=script)
     assert everything(account) == []
+
+
+def test_a_name_of_ones_own_is_refused(account: Cloud, packed: Artifact, script: Path) -> None:
+    """By its name an object is told from other people's, so it must come from resource_name; nothing is made."""
+    for name in ("mine", "byom-mine-1", resource_name(account, "m" * 60)):
+        with pytest.raises(CloudError, match=r"expected a name from resource_name\(\), at most 63 characters, found '"):
+            deploy(account, packed, name=name, entry_point=script)
+    assert everything(account) == []
+
+
+def test_a_name_repeats_for_the_same_run(account: Cloud) -> None:
+    """Names follow from the run, the title and the number, and differ between them."""
+    run = account.recorder.run.run
+    assert [resource_name(account, "mlp", number) for number in (1, 2, 1)] == [
+        f"byom-mlp-{run}-1",
+        f"byom-mlp-{run}-2",
+        f"byom-mlp-{run}-1",
+    ]
 
 
 def test_nothing_is_uploaded_that_cannot_be_served(account: Cloud, packed: Artifact, script: Path) -> None:
@@ -120,15 +137,17 @@ def test_nothing_is_uploaded_that_cannot_be_served(account: Cloud, packed: Artif
     cut = packed.path.with_name("cut.tar.gz")
     cut.write_bytes(packed.path.read_bytes()[:500])
     calls: list[str] = []
-    account.boto.events.register_first("before-call", lambda model, **_: calls.append(model.name), "byom-test-calls")
+    events = account.client("s3").meta.events
+    events.register_first("before-call", lambda model, **_: calls.append(model.name), "byom-test-calls")
     try:
+        artifact, name = dataclasses.replace(packed, path=cut), resource_name(account, "cut")
         with pytest.raises(ArtifactError, match=r"\[truncated\]"):
-            deploy(account, dataclasses.replace(packed, path=cut), name="byom-test-cut", entry_point=script)
+            deploy(account, artifact, name=name, entry_point=script)
         assert calls == []
         account.client("s3").list_buckets()
         assert calls == ["ListBuckets"]  # or nothing was counted
     finally:
-        account.boto.events.unregister("before-call", unique_id="byom-test-calls")
+        events.unregister("before-call", unique_id="byom-test-calls")
 
 
 def test_a_live_endpoint_gets_what_awss_handler_has_loaded(account: Cloud, packed: Artifact, script: Path) -> None:
@@ -151,7 +170,7 @@ def test_a_live_endpoint_gets_what_awss_handler_has_loaded(account: Cloud, packe
     check(unloadable.path)
     live = dataclasses.replace(account, kind=LIVE)
     with pytest.raises(ArtifactError, match=r"\[load-error\].*in_arg_ctx_map"):
-        deploy(live, unloadable, name="byom-test-unloadable", entry_point=script)
+        deploy(live, unloadable, name=resource_name(live, "unloadable"), entry_point=script)
     assert everything(account) == []
 
 
@@ -160,7 +179,7 @@ def test_what_the_sdk_makes_of_it_is_verified_too(account: Cloud, packed: Artifa
     script = tmp_path / "entry.py"
     script.write_text("match 1:\n    case _:\n        pass\n")  # the container's Python is older
     with pytest.raises(ArtifactError, match=r"\[code-syntax\] code/entry\.py: expected Python 3\.8"):
-        deploy(account, packed, name="byom-test-repacked", entry_point=script)
+        deploy(account, packed, name=resource_name(account, "repacked"), entry_point=script)
     assert everything(account) == []
 
 
@@ -171,7 +190,7 @@ def test_requirements_reach_the_container(account: Cloud, packed: Artifact, scri
     extract(packed.path, folder)
     target = tmp_path / "model.tar.gz"
     artifact = pack(folder, target, entry_point=script, requirements=tmp_path / "r.txt")
-    deployment = deploy(account, artifact, name="byom-test-requirements", entry_point=script)
+    deployment = deploy(account, artifact, name=resource_name(account, "requirements"), entry_point=script)
     repacked = tmp_path / "repacked.tar.gz"
     name = deployment.endpoint_name
     account.client("s3").download_file(account.sdk.default_bucket(), f"{name}/{name}/model.tar.gz", str(repacked))

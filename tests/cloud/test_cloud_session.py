@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from harness.cloud.session import import_sagemaker, live_cloud, redirected_session
+from harness.cloud.live import live_session
+from harness.cloud.session import import_sagemaker, redirected_session
 from harness.errors import CloudError
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ def test_a_missing_boto3_is_named(monkeypatch: pytest.MonkeyPatch, account_url: 
     import sys
 
     monkeypatch.setitem(sys.modules, "boto3", None)
-    for make in (lambda: redirected_session(account_url, "us-east-1"), lambda: live_cloud(role=None, region=None)):
+    for make in (lambda: redirected_session(account_url, "us-east-1"), lambda: live_session(None)):
         with pytest.raises(CloudError, match=r"expected boto3, .*pip install 'byom-harness\[aws\]'"):
             make()
 
@@ -98,37 +99,6 @@ def test_every_request_stays_on_loopback(account_url: str, monkeypatch: pytest.M
     session.client("sagemaker").list_endpoints()
     session.client("s3").list_buckets()
     assert {peer[0] for peer in peers if isinstance(peer, tuple)} == {"127.0.0.1"}
-
-
-def test_without_credentials_the_live_account_is_refused(no_aws: pytest.MonkeyPatch) -> None:
-    """The error names credentials and how to give them."""
-    with pytest.raises(CloudError, match="live AWS: expected credentials, found none; run `aws configure`"):
-        live_cloud(role="arn:aws:iam::1:role/r", region="us-east-1")
-
-
-def test_without_a_region_the_live_account_is_refused(no_aws: pytest.MonkeyPatch) -> None:
-    """The error names the region and both ways to give it."""
-    no_aws.setenv("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE")
-    no_aws.setenv("AWS_SECRET_ACCESS_KEY", "secret")
-    with pytest.raises(CloudError, match="expected a region, found none; pass --aws-region"):
-        live_cloud(role="arn:aws:iam::1:role/r", region=None)
-
-
-def test_without_a_role_the_live_account_is_refused(no_aws: pytest.MonkeyPatch) -> None:
-    """The error names the role and both ways to give it; SAGEMAKER_ROLE is one."""
-    no_aws.setenv("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE")
-    no_aws.setenv("AWS_SECRET_ACCESS_KEY", "secret")
-    with pytest.raises(CloudError, match=r"expected the ARN of a role .*--aws-role or set SAGEMAKER_ROLE"):
-        live_cloud(role=None, region="us-east-1")
-    no_aws.setenv("SAGEMAKER_ROLE", "arn:aws:iam::1:role/r")
-    assert live_cloud(role=None, region="us-east-1").role == "arn:aws:iam::1:role/r"
-
-
-def test_a_profile_that_does_not_exist_is_named(no_aws: pytest.MonkeyPatch) -> None:
-    """Botocore's own error is translated, with what to do."""
-    no_aws.setenv("AWS_PROFILE", "nosuch")
-    with pytest.raises(CloudError, match=r"profile.*nosuch.*unset AWS_PROFILE"):
-        live_cloud(role="r", region="us-east-1")
 
 
 def test_a_missing_sdk_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

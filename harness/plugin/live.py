@@ -1,0 +1,186 @@
+"""``-m aws``: the options, what is said and refused beforehand, and the live account as a fixture has it."""
+
+from __future__ import annotations
+
+import math
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+
+from harness.plugin.selection import Account
+from harness.plugin.session import HarnessSession
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from harness.cloud.budget import Budget
+    from harness.cloud.live import Terms
+    from harness.cloud.session import Cloud
+
+
+def add_options(group: pytest.OptionGroup) -> None:
+    """Options of a live run."""
+    group.addoption("--aws-role", metavar="ARN", help="with -m aws: the role that models run under (SAGEMAKER_ROLE)")
+    group.addoption("--aws-region", metavar="NAME", help="with -m aws: the region (AWS_DEFAULT_REGION)")
+    group.addoption(
+        "--aws-instance-type",
+        metavar="TYPE",
+        default="ml.m4.xlarge",
+        help="with -m aws: what endpoints run on (default: %(default)s)",
+    )
+    group.addoption(
+        "--aws-budget",
+        metavar="DOLLARS",
+        default="1",
+        help="with -m aws: make no endpoint that could bring the cost of all above this (default: %(default)s)",
+    )
+    group.addoption(
+        "--aws-ttl",
+        metavar="MINUTES",
+        default="60",
+        help="with -m aws: everything is deleted after so long, whatever happens (default: %(default)s)",
+    )
+    group.addoption(
+        "--aws-hourly-price",
+        metavar="DOLLARS",
+        help="with -m aws: what an instance costs an hour, if the built-in list does not know it or is not exact",
+    )
+    group.addoption(
+        "--keep-endpoint",
+        action="store_true",
+        help="with -m aws: leave the endpoints in service, and say how to remove them",
+    )
+
+
+def check_options(config: pytest.Config) -> None:
+    """Refuse what is not a number, before anything is done.
+
+    Raises:
+        pytest.UsageError: names the option.
+    """
+    for option in ("--aws-budget", "--aws-ttl", "--aws-hourly-price"):
+        _number(config, option)
+
+
+def keeps_endpoints(config: pytest.Config, cloud: Cloud) -> bool:
+    """Whether endpoints of an account are left in service."""
+    return cloud.kind == Account.LIVE and bool(config.getoption("--keep-endpoint"))
+
+
+def announce(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Say what the selected tests will make in AWS and what it may cost; refuse it if that is too much.
+
+    Without credentials nothing is said: the tests will be skipped with the reason.
+
+    Raises:
+        pytest.UsageError: it could cost more than ``--aws-budget``, or no price is known.
+    """
+    endpoints = len({_setting(item) for item in items if _makes_endpoint(item)})
+    if not endpoints:
+        return
+    from harness.cloud.live import execution_role, live_session
+    from harness.errors import CloudError, MissingError
+
+    terms = _terms(config)
+    try:
+        region = live_session(terms.region).region_name
+        execution_role(terms.role)
+        budget = terms.budget_in(region)
+        _say(config, _offer(terms, region, endpoints, budget))
+        budget.check(endpoints)
+    except MissingError:
+        return
+    except CloudError as error:
+        if hasattr(config, "workerinput"):
+            return  # the fixture will say it: pytest-xdist shows nothing of a worker that ends here
+        raise pytest.UsageError(str(error)) from error
+
+
+def announce_for_workers(config: pytest.Config) -> None:
+    """The same in the controller of pytest-xdist, which collects nothing; each endpoint is held to the budget."""
+    terms = _terms(config)
+    _say(
+        config,
+        f"byom: live AWS: will make endpoints on {terms.instance_type}, for at most {terms.minutes:g} minutes each and "
+        f"at most ${terms.budget:.2f} for all (--aws-budget). They are deleted when their tests are done",
+    )
+
+
+@contextmanager
+def open_cloud(config: pytest.Config) -> Iterator[Cloud]:
+    """The live account, for as long as a session needs it."""
+    from harness.cloud.live import in_use, live_cloud
+    from harness.errors import CloudError, MissingError
+
+    session = HarnessSession.of(config)
+    if not session.live:
+        raise CloudError("live AWS: this run was not started with -m aws, so it must not reach an account")
+    try:
+        cloud = live_cloud(_terms(config), run=session.run_id, session=session.shared_id)
+    except MissingError as error:
+        session.refusal = str(error)
+        pytest.skip(str(error))
+    keep = keeps_endpoints(config, cloud)
+    with in_use(cloud, say=session.say, keep=keep):
+        yield cloud
+    if keep:
+        session.kept.append(_kept(cloud))
+
+
+def _terms(config: pytest.Config) -> Terms:
+    from harness.cloud.live import Terms
+
+    return Terms(
+        role=config.getoption("--aws-role"),
+        region=config.getoption("--aws-region"),
+        instance_type=config.getoption("--aws-instance-type"),
+        budget=_number(config, "--aws-budget") or 0.0,
+        minutes=_number(config, "--aws-ttl") or 0.0,
+        hourly=_number(config, "--aws-hourly-price"),
+    )
+
+
+def _setting(item: pytest.Item) -> tuple[Path, str]:
+    """What has an endpoint of its own: a module and a setting."""
+    callspec = getattr(item, "callspec", None)
+    return item.path, str(callspec.params.get("hyperparameters")) if callspec else ""
+
+
+def _makes_endpoint(item: pytest.Item) -> bool:
+    return item.get_closest_marker("aws") is not None and "endpoint" in getattr(item, "fixturenames", ())
+
+
+def _offer(terms: Terms, region: str, endpoints: int, budget: Budget) -> str:
+    return (
+        f"byom: live AWS: will make {endpoints} endpoint(s) in {region}, each with a model, an endpoint config and two "
+        f"objects in S3, on one {terms.instance_type} at up to ${budget.hourly:.3f} an hour, for at most "
+        f"{terms.minutes:g} minutes: at most ${budget.worst(endpoints):.2f} of ${budget.cap:.2f} (--aws-budget). "
+        f"They are deleted when their tests are done"
+    )
+
+
+def _kept(cloud: Cloud) -> str:
+    run, budget = cloud.recorder.run, cloud.recorder.budget
+    return (
+        f"live AWS: endpoints are kept on purpose and billed, up to ${budget.hourly if budget else 0:.3f} an hour "
+        f"each, until you remove them with: byom reap --run {run.run} --region {run.region}"
+    )
+
+
+def _say(config: pytest.Config, line: str) -> None:
+    reporter = config.pluginmanager.getplugin("terminalreporter")
+    if reporter is not None:
+        reporter.write_line(line, yellow=True)
+
+
+def _number(config: pytest.Config, option: str) -> float | None:
+    text = config.getoption(option)
+    try:
+        number = None if text is None else float(text)
+    except ValueError:
+        number = math.nan
+    if number is None or (math.isfinite(number) and number > 0):
+        return number
+    raise pytest.UsageError(f"{option}: expected a number above 0, found {text!r}")
