@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -15,6 +16,9 @@ RUN, OWNER, EXPIRES = "byom:run", "byom:owner", "byom:expires"
 
 PREFIX = "byom-"
 """Every name that the harness chooses begins so."""
+
+LOGS = "/aws/sagemaker/Endpoints/"
+"""Where SageMaker puts an endpoint's log: a log group that it makes, and leaves behind."""
 
 _NOT_FOR_TAGS = re.compile(r"[^\w .:/=+@-]", re.ASCII)
 
@@ -36,7 +40,7 @@ class Claim:
     @classmethod
     def of(cls, run: Run) -> Claim:
         """What a run writes on the things it makes."""
-        return cls(run.run, run.owner, int(run.expires))
+        return cls(run.run, run.owner, math.ceil(run.expires))  # never over before the run is
 
     @classmethod
     def read(cls, tags: Mapping[str, str]) -> Claim | None:

@@ -6,8 +6,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from harness.cloud.claim import RUN
-from harness.cloud.recorder import LOGS
+from harness.cloud.claim import LOGS, RUN
 from harness.cloud.refusal import is_busy, is_gone, is_passing, told
 from harness.cloud.sighting import look
 from harness.errors import LeftoverError
@@ -143,7 +142,7 @@ def delete_all(cloud: Cloud, *, deployment: str | None = None, because: BaseExce
 
 def _step(cloud: Cloud, resource: Resource, run: str, final: float) -> tuple[str, bool]:
     """Look, and delete what may be deleted: why it is still there, or "", and whether that may change by itself."""
-    sighting = look(cloud, resource)
+    sighting = look(cloud, resource, run)
     if sighting is None:
         is_final = time.time() >= final
         return "" if is_final else "it is not there, but the call that makes it may be on its way", not is_final

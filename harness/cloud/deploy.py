@@ -67,11 +67,13 @@ def deploy(cloud: Cloud, artifact: Artifact, *, name: str, entry_point: Path) ->
 
     Raises:
         ArtifactError: the container could not serve the tarball; lists why.
-        CloudError: AWS refused a call, the endpoint failed (with AWS's reason), or it was not in service in time.
+        CloudError: it could cost too much, AWS refused a call, the endpoint failed (with AWS's reason), or it was not
+            in service in time.
         LeftoverError: besides, something that was made could not be deleted.
     """
     started = time.monotonic()
     _check_name(cloud, name)
+    cloud.recorder.check_budget()
     _verify(cloud, artifact.path)
     try:
         _create(cloud, artifact, name, entry_point)

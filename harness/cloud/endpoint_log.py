@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from harness.cloud.recorder import LOGS
+from harness.cloud.claim import LOGS
 from harness.cloud.refusal import is_gone, told
 
 if TYPE_CHECKING:

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 NAME = "ledger.jsonl"
+_GRACE = 3600.0
+"""Seconds after a run's time in which a line that it was about to write then may still be on its way."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -176,7 +178,7 @@ class Ledger:
         return next((state for state in self.runs() if state.run.run == run), None)
 
     def compact(self) -> None:
-        """Drop what is over: runs that have nothing open, whose process has ended and whose time is over.
+        """Drop what is over: runs that have nothing open, and whose time is over, so that they cannot make anything.
 
         Until then, what a run has spent counts for the budget that it shares.
 
@@ -184,7 +186,9 @@ class Ledger:
             CloudError: the ledger cannot be written.
         """
         with self._locked(), _translated(self.path):
-            over = [state.run.run for state in self.runs() if self._is_over(state)]
+            over = [
+                state.run.run for state in self.runs() if not state.open and state.run.expires + _GRACE <= time.time()
+            ]
             lines = [json.dumps(record) for record in self._records() if record.get("run") not in over]
             if over:
                 write_atomically(self.path, "".join(f"{line}\n" for line in lines).encode())
@@ -225,9 +229,6 @@ class Ledger:
             return True
         return False
 
-    def _is_over(self, state: RunState) -> bool:
-        return not state.open and state.run.expires <= time.time() and not self.is_alive(state.run)
-
     def _life(self, run: str) -> Path:
         return self.folder / "runs" / f"{run}.alive"
 
@@ -240,8 +241,7 @@ class Ledger:
         for line in lines:
             with contextlib.suppress(ValueError, RecursionError):
                 record = json.loads(line)
-                # The name of a run is part of file names, so it is held to what it looks like.
-                if isinstance(record, dict) and str(record.get("run")).isalnum():
+                if isinstance(record, dict) and _is_name(record.get("run")):
                     yield record
 
     def _append(self, record: dict[str, Any], allow: Callable[[list[RunState]], None] | None = None) -> None:
@@ -260,6 +260,11 @@ class Ledger:
                 stream = stack.enter_context((self.folder / "ledger.lock").open("w", encoding="ascii"))
                 fcntl.flock(stream, fcntl.LOCK_EX)
             yield
+
+
+def _is_name(run: object) -> bool:
+    """Whether a run can be called so: its name is part of file names."""
+    return isinstance(run, str) and run.isalnum()
 
 
 def _write_line(path: Path, line: bytes) -> None:

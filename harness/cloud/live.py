@@ -93,12 +93,16 @@ def live_session(region: str | None) -> Any:
             raise MissingError(
                 "live AWS: expected credentials, found none; run `aws configure` or set AWS_ACCESS_KEY_ID"
             )
-        if boto.region_name is None:
+        if not boto.region_name:  # an empty AWS_DEFAULT_REGION is none
             raise MissingError("live AWS: expected a region, found none; pass --aws-region or set AWS_DEFAULT_REGION")
     except botocore.exceptions.BotoCoreError as error:
         raise MissingError(f"live AWS: {error}; mend the AWS profile or unset AWS_PROFILE") from error
-    stand_in = os.environ.get(STAND_IN)
-    return redirected(boto, stand_in) if stand_in else boto
+    return redirected(boto, stand_in()) if stand_in() else boto
+
+
+def stand_in() -> str:
+    """Address of the simulated account that stands in for AWS; "" if AWS itself is meant."""
+    return os.environ.get(STAND_IN, "")
 
 
 def execution_role(given: str | None) -> str:
@@ -135,7 +139,7 @@ def identify(boto: Any) -> Identity:
 
 def patience() -> pace.Pace:
     """How long to wait for the live account; not so long for one that stands in for it."""
-    return pace.SIMULATED if os.environ.get(STAND_IN) else pace.LIVE
+    return pace.SIMULATED if stand_in() else pace.LIVE
 
 
 def live_cloud(terms: Terms, *, run: str, session: str, ledger: Ledger | None = None) -> Cloud:

@@ -11,9 +11,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from harness.cloud.claim import PREFIX
+from harness.cloud.claim import LOGS, PREFIX
 from harness.cloud.policy import ACTIONS, line_of, policy
-from harness.cloud.recorder import LOGS
 from harness.cloud.refusal import code_of, is_denied, is_gone, is_passing, told
 from harness.errors import CloudError
 

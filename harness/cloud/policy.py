@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from string import Formatter
 from typing import Any
 
-from harness.cloud.claim import PREFIX
-from harness.cloud.recorder import LOGS
+from harness.cloud.claim import LOGS, PREFIX
 from harness.errors import CloudError
 
 _MODEL, _CONFIG, _ENDPOINT = (

@@ -8,18 +8,18 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from harness.cloud.claim import PREFIX, Claim
+from harness.cloud.claim import LOGS, PREFIX, Claim
 from harness.cloud.cleanup import Leftover, clean, leftover_error, remove
-from harness.cloud.recorder import LOGS
 from harness.cloud.refusal import is_gone, told
 from harness.cloud.sighting import as_dict, read_tags
 from harness.errors import CloudError
 from harness.resources import Kind, Resource
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from harness.cloud.ledger import Ledger, RunState
     from harness.cloud.session import Cloud
@@ -160,7 +160,7 @@ def _search_by_tags(
         is_dead = state is not None and not state.kept and not ledger.is_alive(state.run)
         if is_over or is_dead:
             found.setdefault(claim.run, []).append(resource)
-            if resource.kind is Kind.ENDPOINT:
+            if resource.kind is not Kind.OBJECT:  # its endpoint may be gone, and have left a log
                 found[claim.run].append(Resource(Kind.LOG_GROUP, f"{LOGS}{resource.name}"))
     return [Abandoned(run, _in_order(resources)) for run, resources in found.items()]
 
@@ -168,7 +168,7 @@ def _search_by_tags(
 def _in_order(resources: Iterable[Resource]) -> tuple[Resource, ...]:
     """Endpoints first: they are what costs, and what the others are for."""
     order = list(Kind)[::-1]
-    return tuple(sorted(resources, key=lambda resource: order.index(resource.kind)))
+    return tuple(sorted(dict.fromkeys(resources), key=lambda resource: order.index(resource.kind)))
 
 
 def _claimed(cloud: Cloud) -> Iterator[tuple[Resource, Claim]]:
@@ -190,7 +190,7 @@ def _claimed_in_sagemaker(
     for page in client.get_paginator(operation).paginate(NameContains=PREFIX):
         for entry in page[entries]:
             if entry[f"{stem}Name"].startswith(PREFIX):
-                claim = _claim_of(lambda arn=entry[f"{stem}Arn"]: read_tags(client, arn))
+                claim = _claim_of(partial(read_tags, client, entry[f"{stem}Arn"]))
                 if claim is not None:
                     yield Resource(kind, entry[f"{stem}Name"]), claim
 
@@ -199,14 +199,12 @@ def _claimed_objects(cloud: Cloud) -> Iterator[tuple[Resource, Claim]]:
     run = cloud.recorder.run
     # The SageMaker SDK's default bucket: https://sagemaker.readthedocs.io, Session.default_bucket.
     bucket, client = f"sagemaker-{run.region}-{run.account}", cloud.client("s3")
-    seen: set[str] = set()
+    seen: set[tuple[str, str]] = set()
     for entry in _versions(client, bucket):
         key, version = entry["Key"], entry["VersionId"]
-        claim = None
-        if key not in seen:
-            claim = _claim_of(lambda key=key, version=version: _object_tags(client, bucket, key, version))
-        if claim is not None:
-            seen.add(key)
+        claim = _claim_of(partial(_object_tags, client, bucket, key, version))
+        if claim is not None and (key, claim.run) not in seen:
+            seen.add((key, claim.run))
             yield Resource(Kind.OBJECT, f"s3://{bucket}/{key}"), claim
 
 
@@ -225,7 +223,7 @@ def _object_tags(client: Any, bucket: str, key: str, version: str) -> dict[str, 
     return as_dict(client.get_object_tagging(Bucket=bucket, Key=key, VersionId=version)["TagSet"])
 
 
-def _claim_of(read: Any) -> Claim | None:
+def _claim_of(read: Callable[[], dict[str, str]]) -> Claim | None:
     """What the tags of something say that was there a moment ago."""
     import botocore.exceptions
 

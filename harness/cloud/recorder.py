@@ -10,7 +10,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, quote, urlencode
 
-from harness.cloud.claim import PREFIX, Claim
+from harness.cloud.claim import LOGS, PREFIX, Claim
 from harness.errors import CloudError
 from harness.resources import Kind, Resource
 
@@ -19,9 +19,6 @@ if TYPE_CHECKING:
 
     from harness.cloud.budget import Budget
     from harness.cloud.ledger import Ledger, Run
-
-LOGS = "/aws/sagemaker/Endpoints/"
-"""Where SageMaker puts an endpoint's log: a log group that it makes, and leaves behind."""
 
 _NAMED = {
     "CreateModel": (Kind.MODEL, "ModelName"),
@@ -83,6 +80,15 @@ class Recorder:
         if not self._has_begun:
             self.ledger.begin(self.run)
             self._has_begun = True
+
+    def check_budget(self) -> None:
+        """Refuse an endpoint before anything is made for it; once more, under the ledger's lock, when it is made.
+
+        Raises:
+            CloudError: it could cost more than the cap.
+        """
+        if self.budget is not None:
+            self.budget.allows(self.run)(self.ledger.runs())
 
     def is_answered(self, resource: Resource) -> bool:
         """Whether AWS has said if it made something; if not, the request may still take effect."""

@@ -82,11 +82,10 @@ def action_of(error: BaseException) -> str:
 
 
 def _answered(error: BaseException) -> BaseException:
-    """The error that has AWS's answer, where another one is told in its place: boto3 does that to uploads."""
-    inner: BaseException | None = error
-    while inner is not None and not _answer(inner):
-        inner = inner.__cause__ or inner.__context__
-    return inner or error
+    """The error that has AWS's answer, where boto3 raises another one in its place, as it does for uploads."""
+    if type(error).__name__ == "S3UploadFailedError" and error.__context__ is not None:
+        return error.__context__
+    return error
 
 
 def _answer(error: Any) -> dict[str, Any]:

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from harness.cloud.claim import LOGS, RUN
 from harness.cloud.refusal import is_gone
-from harness.resources import Kind
+from harness.resources import Kind, Resource
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from harness.cloud.session import Cloud
-    from harness.resources import Resource
 
 _SAGEMAKER = {
     Kind.MODEL: ("describe_model", "delete_model", "ModelName", "ModelArn"),
@@ -44,8 +44,13 @@ class Sighting:
     is_changing: bool = False
 
 
-def look(cloud: Cloud, resource: Resource) -> Sighting | None:
+def look(cloud: Cloud, resource: Resource, run: str = "") -> Sighting | None:
     """One look; None if there is no such thing.
+
+    Args:
+        cloud: the account.
+        resource: what to look for.
+        run: of several versions of an object, one that carries this run's tags is seen first.
 
     Raises:
         botocore.exceptions.ClientError: AWS does not let us look.
@@ -53,9 +58,10 @@ def look(cloud: Cloud, resource: Resource) -> Sighting | None:
     """
     import botocore.exceptions
 
-    finder = _find_object if resource.kind is Kind.OBJECT else _find_log_group
     try:
-        return (_find_in_sagemaker if resource.kind in _SAGEMAKER else finder)(cloud, resource)
+        if resource.kind is Kind.OBJECT:
+            return _find_object(cloud, resource, run)
+        return (_find_log_group if resource.kind is Kind.LOG_GROUP else _find_in_sagemaker)(cloud, resource)
     except botocore.exceptions.ClientError as error:
         if is_gone(error):
             return None
@@ -82,10 +88,12 @@ def _find_log_group(cloud: Cloud, resource: Resource) -> Sighting | None:
     found = client.describe_log_groups(logGroupNamePrefix=resource.name)["logGroups"]
     if not any(group["logGroupName"] == resource.name for group in found):
         return None
-    return Sighting(None, partial(client.delete_log_group, logGroupName=resource.name))
+    # Nobody tags it, but as long as there is an endpoint of the name, the log is the endpoint's.
+    endpoint = look(cloud, Resource(Kind.ENDPOINT, resource.name.removeprefix(LOGS)))
+    return Sighting(endpoint.tags if endpoint else None, partial(client.delete_log_group, logGroupName=resource.name))
 
 
-def _find_object(cloud: Cloud, resource: Resource) -> Sighting | None:
+def _find_object(cloud: Cloud, resource: Resource, run: str) -> Sighting | None:
     """A version of an object, else the mark of a deleted one, else an upload in parts that was never completed.
 
     All are billed. In a bucket that keeps versions, deleting by key alone would hide an object and keep it.
@@ -94,15 +102,20 @@ def _find_object(cloud: Cloud, resource: Resource) -> Sighting | None:
     bucket, _, key = resource.name.removeprefix("s3://").partition("/")
     place = {"Bucket": bucket, "Key": key}
     versions, markers = _entries(client, "list_object_versions", ("Versions", "DeleteMarkers"), place)
-    for version in versions:
-        tags = client.get_object_tagging(**place, VersionId=version["VersionId"])["TagSet"]
-        return Sighting(as_dict(tags), partial(client.delete_object, **place, VersionId=version["VersionId"]))
+    seen = [_find_version(client, {**place, "VersionId": version["VersionId"]}) for version in versions]
+    if seen:
+        return next((one for one in seen if one.tags is not None and one.tags.get(RUN) == run), seen[0])
     for marker in markers:
         return Sighting(None, partial(client.delete_object, **place, VersionId=marker["VersionId"]))
     [uploads] = _entries(client, "list_multipart_uploads", ("Uploads",), place)
     for upload in uploads:
         return Sighting(None, partial(client.abort_multipart_upload, **place, UploadId=upload["UploadId"]))
     return None
+
+
+def _find_version(client: Any, version: dict[str, str]) -> Sighting:
+    tags = as_dict(client.get_object_tagging(**version)["TagSet"])
+    return Sighting(tags, partial(client.delete_object, **version))
 
 
 def as_dict(tags: list[dict[str, str]]) -> dict[str, str]:

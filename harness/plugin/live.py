@@ -78,9 +78,24 @@ def announce(config: pytest.Config, items: list[pytest.Item]) -> None:
         pytest.UsageError: it could cost more than ``--aws-budget``, or no price is known.
     """
     endpoints = len({_setting(item) for item in items if _makes_endpoint(item)})
-    if not endpoints:
-        return
-    from harness.cloud.live import execution_role, live_session
+    if endpoints and not hasattr(config, "workerinput"):  # pytest-xdist shows nothing of a worker that ends here
+        _announce(config, endpoints)
+
+
+def announce_for_workers(config: pytest.Config) -> None:
+    """The same in the controller of pytest-xdist, which knows that there are endpoints, and not how many.
+
+    Raises:
+        pytest.exit.Exception: one alone could cost more than ``--aws-budget``, or no price is known.
+    """
+    try:
+        _announce(config, None)
+    except pytest.UsageError as error:  # too late for that
+        pytest.exit(str(error), returncode=pytest.ExitCode.USAGE_ERROR)
+
+
+def _announce(config: pytest.Config, endpoints: int | None) -> None:
+    from harness.cloud.live import execution_role, live_session, stand_in
     from harness.errors import CloudError, MissingError
 
     terms = _terms(config)
@@ -88,24 +103,14 @@ def announce(config: pytest.Config, items: list[pytest.Item]) -> None:
         region = live_session(terms.region).region_name
         execution_role(terms.role)
         budget = terms.budget_in(region)
-        _say(config, _offer(terms, region, endpoints, budget))
-        budget.check(endpoints)
+        if stand_in():
+            _say(config, f"byom: live AWS: {stand_in()} stands in for it (BYOM_AWS_STAND_IN); AWS itself is not tried")
+        _say(config, _offer(config, region, endpoints, budget))
+        budget.check(endpoints or 1)
     except MissingError:
         return
     except CloudError as error:
-        if hasattr(config, "workerinput"):
-            return  # the fixture will say it: pytest-xdist shows nothing of a worker that ends here
         raise pytest.UsageError(str(error)) from error
-
-
-def announce_for_workers(config: pytest.Config) -> None:
-    """The same in the controller of pytest-xdist, which collects nothing; each endpoint is held to the budget."""
-    terms = _terms(config)
-    _say(
-        config,
-        f"byom: live AWS: will make endpoints on {terms.instance_type}, for at most {terms.minutes:g} minutes each and "
-        f"at most ${terms.budget:.2f} for all (--aws-budget). They are deleted when their tests are done",
-    )
 
 
 @contextmanager
@@ -123,10 +128,31 @@ def open_cloud(config: pytest.Config) -> Iterator[Cloud]:
         session.refusal = str(error)
         pytest.skip(str(error))
     keep = keeps_endpoints(config, cloud)
-    with in_use(cloud, say=session.say, keep=keep):
+    with in_use(cloud, say=session.hear, keep=keep):
         yield cloud
-    if keep:
-        session.kept.append(_kept(cloud))
+    state = cloud.recorder.ledger.find(session.run_id)
+    if keep and state is not None and state.open:
+        session.hear(_kept(cloud))
+
+
+def remains(config: pytest.Config) -> list[str]:
+    """At the end: what the runs of this session have not been seen to delete, in words; processes of xdist included."""
+    session = HarnessSession.of(config)
+    if not session.live:
+        return []
+    from harness.cloud.ledger import Ledger
+    from harness.errors import CloudError
+
+    try:
+        states = [state for state in Ledger().runs() if state.run.session == session.shared_id]
+    except CloudError as error:
+        return [str(error)]
+    return [
+        f"live AWS: not deleted yet, and possibly billed: {', '.join(str(intent.resource) for intent in state.open)}; "
+        f"the run's watcher goes on trying, or: byom reap --run {state.run.run} --region {state.run.region}"
+        for state in states
+        if state.open and not state.kept
+    ]
 
 
 def _terms(config: pytest.Config) -> Terms:
@@ -142,22 +168,30 @@ def _terms(config: pytest.Config) -> Terms:
     )
 
 
-def _setting(item: pytest.Item) -> tuple[Path, str]:
-    """What has an endpoint of its own: a module and a setting."""
+def _setting(item: pytest.Item) -> tuple[Path, tuple[tuple[str, int], ...]]:
+    """What has an endpoint of its own: a module, and the parameters of whatever outlives a test."""
     callspec = getattr(item, "callspec", None)
-    return item.path, str(callspec.params.get("hyperparameters")) if callspec else ""
+    if callspec is None:
+        return item.path, ()
+    scopes = callspec._arg2scope.items()  # noqa: SLF001 - pytest tells the scope of a parameter nowhere else
+    lasting = [name for name, scope in scopes if scope.value != "function" and name != "cloud"]
+    return item.path, tuple((name, callspec.indices[name]) for name in sorted(lasting))
 
 
 def _makes_endpoint(item: pytest.Item) -> bool:
     return item.get_closest_marker("aws") is not None and "endpoint" in getattr(item, "fixturenames", ())
 
 
-def _offer(terms: Terms, region: str, endpoints: int, budget: Budget) -> str:
+def _offer(config: pytest.Config, region: str, endpoints: int | None, budget: Budget) -> str:
+    terms = _terms(config)
+    bound = f"at most ${budget.worst(endpoints):.2f} of " if endpoints else "at most "
+    end = "They are deleted when their tests are done"
+    if config.getoption("--keep-endpoint"):
+        end = "They are kept (--keep-endpoint), and billed until you remove them, also beyond that"
     return (
-        f"byom: live AWS: will make {endpoints} endpoint(s) in {region}, each with a model, an endpoint config and two "
-        f"objects in S3, on one {terms.instance_type} at up to ${budget.hourly:.3f} an hour, for at most "
-        f"{terms.minutes:g} minutes: at most ${budget.worst(endpoints):.2f} of ${budget.cap:.2f} (--aws-budget). "
-        f"They are deleted when their tests are done"
+        f"byom: live AWS: will make {endpoints or 'some'} endpoint(s) in {region}, each with a model, an endpoint "
+        f"config and two objects in S3, on one {terms.instance_type} at up to ${budget.hourly:.3f} an hour, for at "
+        f"most {terms.minutes:g} minutes: {bound}${budget.cap:.2f} (--aws-budget). {end}"
     )
 
 

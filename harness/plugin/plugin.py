@@ -190,8 +190,10 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
         terminalreporter.write_line(f"byom: tarballs kept in {keep}, each named after its experiment and artifact")
     for line, well in session.told:
         terminalreporter.write_line(f"byom: {line}", red=not well, bold=not well)
-    for line in session.kept:
+    for line in session.heard:
         terminalreporter.write_line(f"byom: {line}", yellow=True)
+    for line in live.remains(config):
+        terminalreporter.write_line(f"byom: {line}", red=True, bold=True)
     if session.refusal:
         terminalreporter.write_line(f"byom: live tests were skipped: {session.refusal}", yellow=True)
 

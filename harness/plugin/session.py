@@ -41,7 +41,7 @@ class HarnessSession:
         shared_id: the controller's under pytest-xdist: all its workers share one budget.
         live: whether ``-m aws`` selected a test, the only way to a real account.
         refusal: why no live account could be had, or "".
-        kept: what was left in service on purpose, in words.
+        heard: what is to be told at the end of a live account.
         versions: package to version, of what computed.
         proposals: results that want to become baselines.
         spoiled: experiment and setting to a test of it that failed.
@@ -61,7 +61,7 @@ class HarnessSession:
         self.shared_id: str = getattr(config, "workerinput", {}).get(SHARED, self.run_id)
         self.live = False
         self.refusal = ""
-        self.kept: list[str] = []
+        self.heard: list[str] = []
         self.versions: dict[str, str] = {}
         self.proposals: list[Proposal] = []
         self.incomplete = ""
@@ -239,7 +239,7 @@ class HarnessSession:
         return {
             "rows": self.board.to_plain(),
             "refusal": self.refusal,
-            "kept": self.kept,
+            "heard": self.heard,
             "versions": self.versions,
             "proposals": [dataclasses.asdict(proposal) for proposal in self.proposals],
             "spoiled": [[*setting, reason] for setting, reason in self.spoiled.items()],
@@ -252,13 +252,18 @@ class HarnessSession:
 
         self.board.merge(sent["rows"])
         self.refusal = self.refusal or sent["refusal"]
-        self.kept += sent["kept"]
+        self.heard += sent["heard"]
         self.versions |= sent["versions"]
         self.proposals += [Proposal(**proposal) for proposal in sent["proposals"]]
         self.spoiled |= {(experiment, setting): reason for experiment, setting, reason in sent["spoiled"]}
         for name, identity in sent["identities"].items():
             if self._identities.setdefault(name, identity) != identity:
                 self.clashes.append(name)
+
+    def hear(self, line: str) -> None:
+        """Tell of a live account now, where somebody reads along, and at the end."""
+        self.say(line)
+        self.heard.append(line)
 
     def say(self, line: str) -> None:
         """Tell what takes a while, where somebody reads along."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from dataclasses import replace
+from itertools import pairwise
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
@@ -67,9 +68,29 @@ def endpoint(at: float = NOW, settled: float | None = None, kind: Kind = Kind.EN
 
 
 def test_a_price_is_the_list_price() -> None:
-    """In us-east-1 a type costs what AWS has asked; each known one costs something."""
-    assert hourly_price("ml.m4.xlarge", "us-east-1") == 0.28
-    assert all(0 < price < 10 for price in HOURLY.values())
+    """In us-east-1 a type costs what AWS has asked."""
+    listed = {"ml.m4.xlarge": 0.28, "ml.g4dn.xlarge": 0.736, "ml.g4dn.2xlarge": 1.053, "ml.p3.2xlarge": 4.284}
+    assert {name: hourly_price(name, "us-east-1") for name in listed} == listed
+
+
+def test_each_price_is_of_a_type_that_there_is() -> None:
+    """SageMaker has an instance type of each name."""
+    from botocore.loaders import create_loader
+
+    shapes = create_loader().load_service_model("sagemaker", "service-2")["shapes"]
+    assert set(HOURLY) <= set(shapes["ProductionVariantInstanceType"]["enum"])
+
+
+def test_twice_the_size_costs_twice_as_much() -> None:
+    """Within a family of CPU instances prices follow the size: a slip of the pen would stand out."""
+    sizes = ["medium", "large", "xlarge", "2xlarge", "4xlarge"]
+    families = {name.rpartition(".")[0] for name in HOURLY} - {"ml.g4dn", "ml.p3"}
+    assert sorted(families) == ["ml.c5", "ml.m4", "ml.m5", "ml.t2"]
+    for family in families:
+        prices = [HOURLY[f"{family}.{size}"] for size in sizes if f"{family}.{size}" in HOURLY]
+        assert len(prices) >= 3
+        for smaller, larger in pairwise(prices):
+            assert larger == pytest.approx(2 * smaller, rel=0.005)
 
 
 def test_elsewhere_the_dearest_region_counts() -> None:
@@ -121,7 +142,7 @@ def test_more_than_the_cap_is_refused() -> None:
         replace(BUDGET, seconds=5430).check(3)
     assert str(caught.value) == (
         "budget: expected at most $1.00, found that 3 more endpoint(s) at $0.280 an hour for up to 90.5 minutes can "
-        "cost $1.27; nothing was made: raise --aws-budget, lower --aws-ttl or select fewer tests"
+        "cost $1.27; it was not made: raise --aws-budget, lower --aws-ttl or select fewer tests"
     )
 
 
@@ -131,7 +152,7 @@ def test_what_was_spent_is_told() -> None:
         BUDGET.check(1, 0.75)
     assert str(caught.value) == (
         "budget: expected at most $1.00, found that 1 more endpoint(s) at $0.280 an hour for up to 60 minutes can "
-        "cost $0.28, after $0.75 so far; nothing was made: raise --aws-budget, lower --aws-ttl or select fewer tests"
+        "cost $0.28, after $0.75 so far; it was not made: raise --aws-budget, lower --aws-ttl or select fewer tests"
     )
 
 

@@ -19,13 +19,13 @@ RUN = Run(
     region="us-east-1",
     expires=1_800_000_000.9,
 )
-TAGS = {"byom:run": "aaaa1111", "byom:owner": "arn:aws:iam::123456789012:user/me", "byom:expires": "1800000000"}
+TAGS = {"byom:run": "aaaa1111", "byom:owner": "arn:aws:iam::123456789012:user/me", "byom:expires": "1800000001"}
 
 
 def test_a_run_claims_by_three_tags() -> None:
-    """Run, owner and the end of its time in whole seconds; all values are text."""
+    """Run, owner and the end of its time in whole seconds, never too early; all values are text."""
     claim = Claim.of(RUN)
-    assert claim == Claim(run="aaaa1111", owner=RUN.owner, expires=1_800_000_000)
+    assert claim == Claim(run="aaaa1111", owner=RUN.owner, expires=1_800_000_001)
     assert claim.tags == TAGS
 
 

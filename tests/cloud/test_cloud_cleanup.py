@@ -11,8 +11,8 @@ from leaks import flow, strangers
 from leaks.hollow_account import hollow_account
 
 from harness.cloud import cleanup
+from harness.cloud.claim import LOGS
 from harness.cloud.cleanup import Leftover, clean, delete_all, leftover_error, remove
-from harness.cloud.recorder import LOGS
 from harness.cloud.sighting import Sighting
 from harness.errors import LeftoverError
 from harness.resources import Kind, Resource
@@ -66,7 +66,7 @@ class Things:
         self.deleted: list[Kind] = []
         self.answers: list[Exception | Sighting | None] = []
 
-    def look(self, _: Cloud, resource: Resource) -> Sighting | None:
+    def look(self, _: Cloud, resource: Resource, __: str) -> Sighting | None:
         """As `harness.cloud.sighting.look`."""
         if self.answers:
             answer = self.answers.pop(0)

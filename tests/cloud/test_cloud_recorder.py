@@ -350,6 +350,22 @@ def test_what_the_budget_refuses_is_not_sent(open_account: Callable[..., Account
     assert account.open == [MODEL]
 
 
+def test_the_budget_can_be_asked_beforehand(open_account: Callable[..., Account]) -> None:
+    """One more endpoint fits or does not, after what the session has made; asking writes nothing."""
+    account = open_account(budget=Budget(cap=0.5, hourly=0.28, seconds=3600))
+    account.recorder.check_budget()
+    assert not account.ledger.path.exists()
+    create_endpoint(account.sagemaker)
+    before = account.ledger.path.read_bytes()
+    with pytest.raises(
+        CloudError, match=r"^budget: expected at most \$0\.50, found that 1 more .* after \$0\.28 so far"
+    ):
+        account.recorder.check_budget()
+    assert account.ledger.path.read_bytes() == before
+    account.recorder.budget = None
+    account.recorder.check_budget()
+
+
 def test_something_is_done_before_each_endpoint(open_account: Callable[..., Account]) -> None:
     """``before_endpoint`` is called for endpoints alone, each time, when the ledger does not have it yet."""
     seen: list[list[Resource]] = []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
 
@@ -279,9 +279,13 @@ def test_what_is_forbidden_is_not_called_missing() -> None:
 
 def test_a_denial_of_nobody_knows_what_tells_the_policy() -> None:
     """Where neither words nor an operation are known, there is still the whole policy."""
-    error = client_error("AccessDenied", "Access Denied", operation="")
-    assert action_of(error) == ""
-    assert told(error) == "AccessDenied: Access Denied; print the whole policy that is needed with: byom policy"
+
+    class BareError(Exception):
+        response: ClassVar = {"Error": {"Code": "AccessDenied", "Message": "Access Denied"}}
+
+    for error in (client_error("AccessDenied", "Access Denied", operation=""), BareError()):
+        assert action_of(error) == ""
+        assert told(error) == "AccessDenied: Access Denied; print the whole policy that is needed with: byom policy"
 
 
 @pytest.mark.parametrize("code", ["ResourceLimitExceeded", "LimitExceededException", "ServiceQuotaExceededException"])
@@ -300,12 +304,9 @@ def test_a_quota_is_named(code: str) -> None:
 
 def test_a_quota_without_a_name_is_not_given_one() -> None:
     """Where AWS does not quote a name, none is made up, and the ways out are the same."""
-    sentence = told(client_error("ResourceLimitExceeded", "Too many endpoints."))
-    assert sentence.startswith("ResourceLimitExceeded: Too many endpoints.; ")
-    assert "'" not in sentence
-    assert sentence.endswith(
-        "of Amazon SageMaker is reached: ask for more in Service Quotas, delete what uses it, or pass "
-        "--aws-instance-type"
+    assert told(client_error("ResourceLimitExceeded", "Too many endpoints.")) == (
+        "ResourceLimitExceeded: Too many endpoints.; the quota of Amazon SageMaker is reached: ask for more in "
+        "Service Quotas, delete what uses it, or pass --aws-instance-type"
     )
 
 
@@ -320,6 +321,33 @@ def test_a_quota_without_a_name_is_not_given_one() -> None:
 def test_other_errors_are_told_with_their_name(make: Callable[[], Exception], sentence: str) -> None:
     """AWS's code and words, or the error's class and words."""
     assert told(make()) == sentence
+
+
+def test_an_error_in_the_place_of_another_tells_the_other() -> None:
+    """boto3 raises an error of its own where an upload was refused: what AWS said is told."""
+    from boto3.exceptions import S3UploadFailedError
+
+    refused = client_error("NoSuchBucket", "The specified bucket does not exist", 404, "PutObject")
+
+    def upload() -> None:
+        try:
+            raise refused
+        except type(refused):
+            raise S3UploadFailedError("Failed to upload x to y")  # noqa: B904 - as boto3 does
+
+    with pytest.raises(S3UploadFailedError) as caught:
+        upload()
+    assert told(caught.value) == "NoSuchBucket: The specified bucket does not exist"
+
+
+def test_an_error_that_came_after_another_tells_itself() -> None:
+    """One that was raised while AWS's refusal was looked at is not that refusal."""
+    from boto3.exceptions import S3UploadFailedError
+
+    error = silence("ReadTimeoutError")
+    error.__context__ = error.__cause__ = client_error("NoSuchBucket")
+    assert told(error) == 'ReadTimeoutError: Read timeout on endpoint URL: "https://example.com"'
+    assert told(S3UploadFailedError("no such file")) == "S3UploadFailedError: no such file"
 
 
 @pytest.mark.parametrize("operation", sorted(_ACTIONS))
