@@ -97,7 +97,7 @@ class Budget:
                 f"budget: expected at most ${self.cap:.2f}, found that {endpoints} more endpoint(s) at "
                 f"${self.hourly:.3f} an hour for up to {self.seconds / 60:g} minutes can cost "
                 f"${self.worst(endpoints):.2f}"
-                f"{f', after ${spent:.2f} so far' if spent else ''}; it was not made: raise --aws-budget, lower "
+                f"{f', after ${spent:.2f} so far' if spent else ''}; none of that is made: raise --aws-budget, lower "
                 f"--aws-ttl or select fewer tests"
             )
 

@@ -59,3 +59,11 @@ class Claim:
 def as_owner(text: str) -> str:
     """A name of an owner that every AWS service takes as the value of a tag: at most 256 of a few characters."""
     return _NOT_FOR_TAGS.sub("_", text)[:256]
+
+
+def principal_of(arn: str) -> str:
+    """Of an assumed role's session the role, whose path is not in the session's ARN; anybody else as he is."""
+    _, partition, _, _, account, rest = arn.split(":", 5)
+    if rest.startswith("assumed-role/"):
+        return f"arn:{partition}:iam::{account}:role/{rest.split('/')[1]}"
+    return arn

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.cloud import pace
 from harness.cloud.budget import Budget, hourly_price
-from harness.cloud.claim import as_owner
+from harness.cloud.claim import as_owner, principal_of
 from harness.cloud.ledger import Ledger, Run
 from harness.cloud.recorder import Recorder
 from harness.cloud.refusal import told
@@ -73,8 +73,11 @@ class Identity:
 
     @property
     def owner(self) -> str:
-        """What the tags say: ``BYOM_OWNER``, else the ARN."""
-        return as_owner(os.environ.get("BYOM_OWNER") or self.arn)
+        """What the tags say: ``BYOM_OWNER``, else the ARN; of an assumed role the role's.
+
+        The name of a role's session often is a job's number, and the next job is to know what this one has left.
+        """
+        return as_owner(os.environ.get("BYOM_OWNER") or principal_of(self.arn))
 
 
 def live_session(region: str | None) -> Any:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from harness.cloud.claim import LOGS, PREFIX
+from harness.cloud.claim import LOGS, PREFIX, principal_of
 from harness.cloud.policy import ACTIONS, line_of, policy
 from harness.cloud.refusal import code_of, is_denied, is_gone, is_passing, told
 from harness.errors import CloudError
@@ -73,14 +73,6 @@ def check_permissions(cloud: Cloud) -> list[str]:
             f"nothing was made; the whole policy that is needed: byom policy"
         )
     return list(forecast.notes)
-
-
-def principal_of(arn: str) -> str:
-    """What IAM is asked about: of an assumed role's session, the role. A role's path is not in the session's ARN."""
-    _, partition, _, _, account, rest = arn.split(":", 5)
-    if rest.startswith("assumed-role/"):
-        return f"arn:{partition}:iam::{account}:role/{rest.split('/')[1]}"
-    return arn
 
 
 def _try_all(cloud: Cloud) -> Answers:

@@ -6,6 +6,7 @@ It listens to botocore's events, so it does not matter who makes a call: the har
 from __future__ import annotations
 
 import time
+from collections import Counter
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, quote, urlencode
@@ -56,7 +57,7 @@ class Recorder:
         self._has_begun = False
         self._listens_to: list[Any] = []
         self._intended: set[Resource] = set()
-        self._answered: set[Resource] = set()
+        self._unheard: Counter[Resource] = Counter()
 
     def listen(self, boto: Any) -> None:
         """Record what clients create that are made from this boto3 session from now on; again does nothing."""
@@ -91,8 +92,8 @@ class Recorder:
             self.budget.allows(self.run)(self.ledger.runs())
 
     def is_answered(self, resource: Resource) -> bool:
-        """Whether AWS has said if it made something; if not, the request may still take effect."""
-        return resource in self._answered
+        """Whether AWS has said of each try to make something if it did; if not, one may still take effect."""
+        return resource in self._unheard and not self._unheard[resource]
 
     def owns_key(self, key: str) -> bool:
         """Whether a key in S3 is below a name of this run."""
@@ -133,7 +134,7 @@ class Recorder:
                 self.ledger.settle(self.run.run, one)
             raise
         self._intended.update(noted)
-        self._answered.difference_update(noted)
+        self._unheard.update(noted)
 
     def _intend(self, resource: Resource) -> None:
         if resource.kind is Kind.ENDPOINT and self.budget is not None:
@@ -157,7 +158,7 @@ class Recorder:
             return
         is_refused = status >= HTTPStatus.BAD_REQUEST and context["byom_first"]
         for one in _with_log(resource):
-            self._answered.add(one)
+            self._unheard[one] -= 1
             if is_refused:
                 # What has this name now, if anything, was made by somebody else, and is not for clean-up to look at.
                 self._intended.discard(one)

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from harness.cloud.session import Cloud
 
 _START_SECONDS = 60.0
+_OF_A_JOB = frozenset({"RUNNER_TRACKING_ID", "JENKINS_NODE_COOKIE", "BUILD_ID"})
+"""By these in their environment, GitHub's runner and Jenkins find the processes of a job, and kill what it has left."""
 _TRIES, _PAUSE = 60, 60.0
 """How often, and how many seconds apart, it tries to delete what cannot be deleted."""
 
@@ -66,6 +68,7 @@ class Watcher:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
+                env={name: value for name, value in os.environ.items() if name not in _OF_A_JOB},
                 start_new_session=True,
             )
         if not self._is_ready():

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from harness.cloud.budget import Budget
+    from harness.cloud.ledger import RunState
     from harness.cloud.live import Terms
     from harness.cloud.session import Cloud
 
@@ -130,13 +131,10 @@ def open_cloud(config: pytest.Config) -> Iterator[Cloud]:
     keep = keeps_endpoints(config, cloud)
     with in_use(cloud, say=session.hear, keep=keep):
         yield cloud
-    state = cloud.recorder.ledger.find(session.run_id)
-    if keep and state is not None and state.open:
-        session.hear(_kept(cloud))
 
 
 def remains(config: pytest.Config) -> list[str]:
-    """At the end: what the runs of this session have not been seen to delete, in words; processes of xdist included."""
+    """At the end: what the runs of this session have left, in words; those of pytest-xdist's workers included."""
     session = HarnessSession.of(config)
     if not session.live:
         return []
@@ -147,12 +145,7 @@ def remains(config: pytest.Config) -> list[str]:
         states = [state for state in Ledger().runs() if state.run.session == session.shared_id]
     except CloudError as error:
         return [str(error)]
-    return [
-        f"live AWS: not deleted yet, and possibly billed: {', '.join(str(intent.resource) for intent in state.open)}; "
-        f"the run's watcher goes on trying, or: byom reap --run {state.run.run} --region {state.run.region}"
-        for state in states
-        if state.open and not state.kept
-    ]
+    return [_left(state) for state in states if state.open]
 
 
 def _terms(config: pytest.Config) -> Terms:
@@ -195,12 +188,14 @@ def _offer(config: pytest.Config, region: str, endpoints: int | None, budget: Bu
     )
 
 
-def _kept(cloud: Cloud) -> str:
-    run, budget = cloud.recorder.run, cloud.recorder.budget
-    return (
-        f"live AWS: endpoints are kept on purpose and billed, up to ${budget.hourly if budget else 0:.3f} an hour "
-        f"each, until you remove them with: byom reap --run {run.run} --region {run.region}"
-    )
+def _left(state: RunState) -> str:
+    names = ", ".join(str(intent.resource) for intent in state.open)
+    command = f"byom reap --run {state.run.run} --region {state.run.region}"
+    if state.kept:
+        hourly = sum(intent.hourly for intent in state.open)
+        price = f"${hourly:.3f} an hour"
+        return f"live AWS: kept on purpose, and billed at up to {price} until you remove it: {names}; {command}"
+    return f"live AWS: not deleted yet, and possibly billed: {names}; the run's watcher goes on trying, or: {command}"
 
 
 def _say(config: pytest.Config, line: str) -> None:

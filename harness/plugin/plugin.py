@@ -190,7 +190,7 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
         terminalreporter.write_line(f"byom: tarballs kept in {keep}, each named after its experiment and artifact")
     for line, well in session.told:
         terminalreporter.write_line(f"byom: {line}", red=not well, bold=not well)
-    for line in session.heard:
+    for line in dict.fromkeys(session.heard):
         terminalreporter.write_line(f"byom: {line}", yellow=True)
     for line in live.remains(config):
         terminalreporter.write_line(f"byom: {line}", red=True, bold=True)

@@ -261,9 +261,11 @@ class HarnessSession:
                 self.clashes.append(name)
 
     def hear(self, line: str) -> None:
-        """Tell of a live account now, where somebody reads along, and at the end."""
-        self.say(line)
-        self.heard.append(line)
+        """Tell of a live account now, where somebody reads along, or else at the end."""
+        if self._is_silent():
+            self.heard.append(line)
+        else:
+            self.say(line)
 
     def say(self, line: str) -> None:
         """Tell what takes a while, where somebody reads along."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import math
 import time
 from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
@@ -32,7 +33,7 @@ RUN = Run(
     expires=float(int(time.time()) + 3600) + 0.75,
 )
 NAME = "byom-aaaa1111-1"
-CLAIM = {"byom:run": RUN.run, "byom:owner": RUN.owner, "byom:expires": str(int(RUN.expires))}
+CLAIM = {"byom:run": RUN.run, "byom:owner": RUN.owner, "byom:expires": str(math.ceil(RUN.expires))}
 CLAIMED = [{"Key": key, "Value": value} for key, value in CLAIM.items()]
 KEY = f"{NAME}/model.tar.gz"
 

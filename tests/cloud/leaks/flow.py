@@ -158,7 +158,7 @@ class Rig:
         recorder.ledger = Ledger(self._folder / secrets.token_hex(4))
         recorder._has_begun = False
         recorder._intended.clear()
-        recorder._answered.clear()
+        recorder._unheard.clear()
         self._cloud.sdk._default_bucket = None
         recorder.begin()
         return recorder.ledger
