@@ -44,5 +44,6 @@ class Pace:
 
 
 SIMULATED = Pace(poll=0.25, deploy=1800, busy=60, broken=10, settle=1)
-LIVE = Pace(poll=15, deploy=1800, busy=1800, broken=120, settle=90)
-"""A request may be on its way for a minute, the longest that botocore waits for an answer."""
+LIVE = Pace(poll=15, deploy=1800, busy=1800, broken=120, settle=420)
+"""botocore makes up to five attempts, waits a minute for each answer and up to 15 s in between, all told, and the last
+request may be carried out a minute after that."""
