@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -52,10 +54,12 @@ class Hollow:
 
     def __init__(self) -> None:
         self.environment: dict[str, str] = {}
+        self.model_dir = Path(tempfile.mkdtemp(prefix="byom-hollow-")) / "model"
 
     def start(self) -> None: ...
 
-    def stop(self) -> None: ...
+    def stop(self) -> None:
+        shutil.rmtree(self.model_dir.parent, ignore_errors=True)
 
     def log(self) -> str:
         return "a line of its log\n"
@@ -64,12 +68,6 @@ class Hollow:
         from harness.simulator.model_server import Answer
 
         return Answer(200, content_type="application/json", body=ANSWER)
-
-    @property
-    def model_dir(self) -> Path:
-        import tempfile
-
-        return Path(tempfile.mkdtemp(prefix="byom-hollow-")) / "model"
 
 
 def serve(behaviour: dict[str, float]) -> None:
