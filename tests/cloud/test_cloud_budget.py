@@ -152,7 +152,8 @@ def test_what_was_spent_is_told() -> None:
         BUDGET.check(1, 0.75)
     assert str(caught.value) == (
         "budget: expected at most $1.00, found that 1 more endpoint(s) at $0.280 an hour for up to 60 minutes can "
-        "cost $0.28, after $0.75 so far; none of that is made: raise --aws-budget, lower --aws-ttl or select fewer tests"
+        "cost $0.28, after $0.75 so far; none of that is made: raise --aws-budget, lower --aws-ttl or select fewer "
+        "tests"
     )
 
 
