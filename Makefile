@@ -45,7 +45,7 @@ local: $(STAMP) ## Run the main job: train on MNIST, gate, pack, deploy to the s
 
 .PHONY: test
 test: $(STAMP) ## Run the tests
-	$(BIN)/pytest tests $(ARGS)
+	$(BIN)/pytest tests -n 2 --dist loadfile $(ARGS)
 
 # Engine xla where MXNet is not: whatever JAX and numpy are current. Not pinned, on purpose, and not part of CI.
 .PHONY: test-current-jax

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import fnmatch
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pytest
-from tiny_experiment import EXPERIMENT, SETTING, run, write
 
 from harness.plugin import selection
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
 MODULE = """
 import pytest
@@ -57,45 +54,8 @@ def test_indirect(cloud):
     pass
 """
 
-SWEEP = """
-import pytest
-
-
-@pytest.fixture(scope="module", params=[1, 2])
-def hyperparameters(request):
-    return request.param
-
-
-def test_one(endpoint):
-    pass
-
-
-def test_two(predictor):
-    pass
-"""
-
 ALL_LOCAL = {"trains", "deploys[simulated]", "asks[simulated]"}
 ALL_LIVE = {"deploys[live]", "asks[live]"}
-
-CREDENTIALS = {"AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE", "AWS_SECRET_ACCESS_KEY": "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEX"}
-
-NO_NETWORK = """
-import sys
-
-
-def refuse(event, args):
-    if event in ("socket.getaddrinfo", "socket.connect"):
-        raise RuntimeError(f"this test must not reach the network: {args}")
-
-
-sys.addaudithook(refuse)
-"""
-
-DEPLOYS = """
-
-def test_deploys(endpoint, trained):
-    pass
-"""
 
 
 @pytest.fixture
@@ -249,61 +209,3 @@ def test_without_the_rule_local_would_select_a_live_test() -> None:
     """Control: in a module marked local, pytest's own reading of ``-m local`` selects the live test as well."""
     assert selection._selects("local", {"aws", "local"})
     assert not selection.opted_in(Item(("aws", "local"), "live"), "local")  # type: ignore[arg-type]
-
-
-def test_the_cost_of_a_live_run_is_told(collect: Callable[..., pytest.RunResult]) -> None:
-    """Under ``-m aws`` one line counts the endpoints of the selection and names their instance type."""
-    result = collect("-m", "aws", "--aws-instance-type", "ml.c5.large", test_inner=UNMARKED)
-    result.stdout.fnmatch_lines(["byom: live AWS: 1 endpoint(s) on ml.c5.large, one instance each, billed *"])
-
-
-def test_each_setting_of_a_sweep_counts_as_an_endpoint(collect: Callable[..., pytest.RunResult]) -> None:
-    """Two settings deploy twice, in every module that deploys: the line says four."""
-    result = collect("-m", "aws", test_a=SWEEP, test_b=SWEEP)
-    result.stdout.fnmatch_lines(["byom: live AWS: 4 endpoint(s) on ml.m4.xlarge, *"])
-
-
-@pytest.mark.parametrize("arguments", [(), ("-m", "local"), ("-m", "not aws")])
-def test_a_local_run_says_nothing_of_costs(
-    collect: Callable[..., pytest.RunResult], arguments: tuple[str, ...]
-) -> None:
-    """What costs nothing is not announced."""
-    result = collect(*arguments, test_inner=UNMARKED)
-    result.stdout.fnmatch_lines(["*test_deploys?simulated?"])
-    result.stdout.no_fnmatch_line("*live AWS*")
-
-
-@pytest.mark.parametrize(
-    ("environment", "missing"),
-    [
-        ({}, "live AWS: expected credentials, found none; run `aws configure` or set AWS_ACCESS_KEY_ID"),
-        (CREDENTIALS, "live AWS: expected a region, found none; pass --aws-region or set AWS_DEFAULT_REGION"),
-        (
-            {**CREDENTIALS, "AWS_DEFAULT_REGION": "us-east-1"},
-            "live AWS: *the ARN of a role that SageMaker may assume, found none; pass --aws-role or set SAGEMAKER_ROLE",
-        ),
-    ],
-    ids=["credentials", "region", "role"],
-)
-def test_a_live_run_without_an_account_is_skipped(tmp_path: Path, environment: dict[str, str], missing: str) -> None:
-    """Under ``-m aws`` the tests are skipped with what is missing; nothing is trained or asked of a network."""
-    folder = write(tmp_path, conftest=NO_NETWORK, test_inner=EXPERIMENT + SETTING + DEPLOYS)
-    ran = run(folder, "-m", "aws", "-v", "-rs", env=environment)
-    assert ran.code == 0, ran.output
-    cost = next(number for number, line in enumerate(ran.lines) if line.startswith("byom: live AWS: 1 endpoint(s)"))
-    test = next(number for number, line in enumerate(ran.lines) if "::test_deploys[live] SKIPPED" in line)
-    assert cost < test
-    [skipped] = [line for line in ran.lines if line.startswith("SKIPPED")]
-    assert fnmatch.fnmatchcase(skipped, f"* {missing}")
-    ran.matches(f"byom: live tests were skipped: {missing}")
-    assert " experiments " not in ran.output
-
-
-def test_workers_do_not_swallow_the_cost(tmp_path: Path) -> None:
-    """Under pytest-xdist the controller, which collects nothing itself, tells the cost once for all workers."""
-    folder = write(tmp_path, conftest=NO_NETWORK, test_inner=EXPERIMENT + SETTING + DEPLOYS)
-    ran = run(folder, "-m", "aws", "-n", "2", "-rs")
-    told = [number for number, line in enumerate(ran.lines) if line.startswith("byom: live AWS: up to one endpoint ")]
-    assert len(told) == 1
-    assert told[0] < next(number for number, line in enumerate(ran.lines) if line.startswith("SKIPPED"))
-    ran.matches("byom: live tests were skipped: live AWS: expected credentials, found none*")

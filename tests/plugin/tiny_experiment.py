@@ -171,18 +171,10 @@ def run(folder: Path, *arguments: str, env: Mapping[str, str] | None = None) -> 
 
     ``env`` is added to an environment without anything of AWS's or of the outer session's.
     """
-    scratch = folder / "scratch"
-    scratch.mkdir(exist_ok=True)
-    kept = {
-        name: value
-        for name, value in os.environ.items()
-        if not name.startswith(("AWS_", "BYOM_", "PYTEST_", "SAGEMAKER_"))
-    }
-    settings = {"HOME": str(folder), "TMPDIR": str(scratch), "AWS_EC2_METADATA_DISABLED": "true"}
     done = subprocess.run(
         [sys.executable, "-m", "pytest", *arguments],
         cwd=folder,
-        env={**kept, **settings, **(env or {})},
+        env={**foreign_environment(folder), **(env or {})},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -190,4 +182,16 @@ def run(folder: Path, *arguments: str, env: Mapping[str, str] | None = None) -> 
         timeout=SECONDS,
         check=False,
     )
-    return Ran(done.returncode, done.stdout, folder, scratch)
+    return Ran(done.returncode, done.stdout, folder, folder / "scratch")
+
+
+def foreign_environment(folder: Path) -> dict[str, str]:
+    """An environment for a process in a folder, without anything of AWS's or of the outer session's."""
+    scratch = folder / "scratch"
+    scratch.mkdir(exist_ok=True)
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("AWS_", "BYOM_", "PYTEST_", "SAGEMAKER_"))
+    }
+    return {**kept, "HOME": str(folder), "TMPDIR": str(scratch), "AWS_EC2_METADATA_DISABLED": "true"}
