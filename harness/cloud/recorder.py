@@ -69,8 +69,10 @@ class Recorder:
             boto.events.register(f"after-call.sagemaker.{operation}", self._created)
         for operation in _STORING:
             boto.events.register(f"provide-client-params.s3.{operation}", self._about_to_store)
-        # An upload in parts has not come to its end with the answer to its beginning: that one stays unanswered.
-        boto.events.register("after-call.s3.PutObject", self._created)
+        # An upload in parts has not come to its end with the answer to its beginning, but with that to its completion.
+        boto.events.register("provide-client-params.s3.CompleteMultipartUpload", self._about_to_complete)
+        for operation in ("PutObject", "CompleteMultipartUpload"):
+            boto.events.register(f"after-call.s3.{operation}", self._created)
 
     def begin(self) -> None:
         """Write down who is about to create; done before the first thing is created, if not before.
@@ -116,6 +118,12 @@ class Recorder:
         self._announce(Resource(Kind.OBJECT, f"s3://{params['Bucket']}/{params['Key']}"), context)
         given = dict(parse_qsl(params.get("Tagging", ""), keep_blank_values=True))
         return {**params, "Tagging": urlencode({**given, **self._claim.tags}, quote_via=quote)}
+
+    def _about_to_complete(self, params: dict[str, Any], context: dict[str, Any], **_: Any) -> None:
+        resource = Resource(Kind.OBJECT, f"s3://{params.get('Bucket')}/{params.get('Key')}")
+        if self._unheard[resource]:
+            # Its parts are there, whatever the answer: nothing is settled by a refusal.
+            context["byom_resource"], context["byom_first"] = resource, False
 
     def _announce(self, resource: Resource, context: dict[str, Any]) -> None:
         """Write down what is about to be made, and what comes with it; all of it or nothing."""

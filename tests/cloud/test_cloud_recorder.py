@@ -71,6 +71,11 @@ def start_upload(client: Any, **more: Any) -> None:
     client.create_multipart_upload(**{"Bucket": "a-bucket", "Key": KEY, **more})
 
 
+def complete(client: Any, key: str = KEY) -> None:
+    """The end of an object in parts."""
+    client.complete_multipart_upload(Bucket="a-bucket", Key=key, UploadId="1")
+
+
 MAKES = [(create_model, [MODEL]), (create_config, [CONFIG]), (create_endpoint, [ENDPOINT, LOG_GROUP])]
 STORES = [put_object, start_upload]
 ANSWERED = [*MAKES, (put_object, [OBJECT])]
@@ -437,6 +442,22 @@ def test_an_upload_in_parts_has_no_last_answer(account: Account) -> None:
     """The answer to its beginning says nothing of its end: whether the object will be there is not known."""
     start_upload(account.client("s3"))
     assert not account.recorder.is_answered(OBJECT)
+    complete(account.client("s3"))
+    assert account.recorder.is_answered(OBJECT)
+    assert account.open == [OBJECT]
+
+
+def test_an_upload_whose_completion_was_not_heard_is_unanswered(account: Account) -> None:
+    """A refused completion settles nothing: the parts are there; somebody else's is none of ours."""
+    from botocore.exceptions import ClientError
+
+    start_upload(account.client("s3"))
+    account.answers = [404]
+    with pytest.raises(ClientError):
+        complete(account.client("s3"))
+    assert account.open == [OBJECT]
+    complete(account.client("s3"), key="another/key")
+    assert [len(account.sent), account.open] == [3, [OBJECT]]
     assert account.open == [OBJECT]
 
 
