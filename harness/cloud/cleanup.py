@@ -134,6 +134,7 @@ def delete_all(cloud: Cloud, *, deployment: str | None = None, because: BaseExce
         LeftoverError: names what could not be deleted, why, and what it costs.
     """
     recorder = cloud.recorder
+    recorder.begin()
     run = recorder.run.run
     left = clean(cloud, recorder.ledger, run, deployment=deployment, is_answered=recorder.is_answered)
     if left:

@@ -54,9 +54,8 @@ class Recorder:
         self.budget = budget
         self.before_endpoint = before_endpoint
         self._claim = Claim.of(run)
-        self._has_begun = False
         self._listens_to: list[Any] = []
-        self._intended: set[Resource] = set()
+        self._intended: dict[Resource, float] = {}
         self._unheard: Counter[Resource] = Counter()
 
     def listen(self, boto: Any) -> None:
@@ -75,14 +74,18 @@ class Recorder:
             boto.events.register(f"after-call.s3.{operation}", self._created)
 
     def begin(self) -> None:
-        """Write down who is about to create; done before the first thing is created, if not before.
+        """See that the ledger knows the run; done before anything is created or deleted, if not before.
+
+        If somebody has deleted the ledger meanwhile, all that the run has intended is written down again.
 
         Raises:
             CloudError: the ledger cannot be written.
         """
-        if not self._has_begun:
-            self.ledger.begin(self.run)
-            self._has_begun = True
+        if self.ledger.find(self.run.run) is not None:
+            return
+        self.ledger.begin(self.run)
+        for resource, hourly in self._intended.items():
+            self.ledger.intend(self.run.run, resource, hourly=hourly)
 
     def check_budget(self) -> None:
         """Refuse an endpoint before anything is made for it; once more, under the ledger's lock, when it is made.
@@ -141,15 +144,16 @@ class Recorder:
             for one in noted:
                 self.ledger.settle(self.run.run, one)
             raise
-        self._intended.update(noted)
+        self._intended.update({one: self._hourly(one) for one in noted})
         self._unheard.update(noted)
 
     def _intend(self, resource: Resource) -> None:
-        if resource.kind is Kind.ENDPOINT and self.budget is not None:
-            allow, hourly = self.budget.allows(self.run), self.budget.hourly
-            self.ledger.intend(self.run.run, resource, hourly=hourly, allow=allow)
-        else:
-            self.ledger.intend(self.run.run, resource)
+        hourly = self._hourly(resource)
+        allow = self.budget.allows(self.run) if self.budget is not None and hourly else None
+        self.ledger.intend(self.run.run, resource, hourly=hourly, allow=allow)
+
+    def _hourly(self, resource: Resource) -> float:
+        return self.budget.hourly if self.budget is not None and resource.kind is Kind.ENDPOINT else 0.0
 
     def _check_time(self, resource: Resource) -> None:
         if time.time() > self.run.expires:
@@ -169,7 +173,7 @@ class Recorder:
             self._unheard[one] -= 1
             if is_refused:
                 # What has this name now, if anything, was made by somebody else, and is not for clean-up to look at.
-                self._intended.discard(one)
+                self._intended.pop(one, None)
                 self.ledger.settle(self.run.run, one)
 
 

@@ -544,3 +544,15 @@ def test_only_what_was_recorded_is_answered(account: Account) -> None:
     """An answer to a call that was prepared by somebody else's hand changes nothing."""
     account.recorder._created({"ResponseMetadata": {"HTTPStatusCode": 400}}, {})
     assert not account.ledger.path.exists()
+
+
+def test_a_ledger_that_was_deleted_is_written_again(account: Account) -> None:
+    """Who deletes the file under a run loses nothing: the next line, or the clean-up, brings back all that was made."""
+    create_model(account.sagemaker)
+    account.ledger.path.unlink()
+    create_config(account.sagemaker)
+    assert account.open == [CONFIG, MODEL]
+    account.ledger.path.unlink()
+    account.recorder.begin()
+    account.recorder.begin()
+    assert account.open == [CONFIG, MODEL]

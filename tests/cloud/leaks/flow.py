@@ -156,7 +156,6 @@ class Rig:
         import_sagemaker()
         recorder = self._cloud.recorder
         recorder.ledger = Ledger(self._folder / secrets.token_hex(4))
-        recorder._has_begun = False
         recorder._intended.clear()
         recorder._unheard.clear()
         self._cloud.sdk._default_bucket = None

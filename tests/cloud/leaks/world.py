@@ -1,4 +1,4 @@
-"""A small world for a state machine: an account in the test's own process, its time, and all that goes wrong in it.
+"""A small world for a state machine: an account, its time, those who use it, and all that goes wrong for them.
 
 Nothing waits and nothing runs beside anything else, so what happened once happens again. Seconds pass when somebody
 sleeps or a test says so; a request is answered before the next one is sent; one that takes effect late does so when its
@@ -11,34 +11,32 @@ import contextlib
 import heapq
 import itertools
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Any, NoReturn
 
-from hollow_account import Gates, Hollow
-
-from harness.cloud.pace import Pace
-from harness.resources import Kind, Resource
-from leaks.faults import _ERRORS, Fault, _copied, _error, _Raw
+from harness.cloud.claim import LOGS
+from harness.cloud.pace import LIVE
+from harness.resources import Kind
+from leaks.faults import _ERRORS, Fault, _copied, _error
+from leaks.inner_account import BUCKET, CREATING, DELETING, REGION, Account, delete, make
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     import pytest
 
-ACCOUNT, REGION = "123456789012", "eu-central-1"
-"""A region that no other test uses: moto keeps one account for all of a process."""
+    from leaks.inner_account import Thing
 
-BUCKET = f"sagemaker-{REGION}-{ACCOUNT}"
-LOGS = "/aws/sagemaker/Endpoints/"
+TIMEOUT, LATE = 60.0, 80.0
+"""Seconds that botocore waits for an answer, and until a request takes effect that nobody waits for any more."""
 
-PACE = Pace(poll=60, deploy=600, busy=1800, broken=120, settle=90)
+PACE = replace(LIVE, poll=60)
 """As patient as with AWS, and with fewer looks."""
 
-CREATING, DELETING, LAG, LATE = 6.0, 4.0, 3.0, 40.0
-"""Seconds: of an endpoint's beginning and end, until a listing shows what has changed, until a late effect."""
+LANDLORD = "landlord"
+"""Who owns what others build upon."""
 
 _TIMED = ("ledger", "recorder", "cleanup", "reaper", "pace")
 
@@ -47,6 +45,7 @@ class Moment(Enum):
     """When a process dies."""
 
     BEFORE = "before a request is sent"
+    ON_ITS_WAY = "while a request is on its way"
     AFTER = "after the effect of a request"
     IN_LINE = "in the middle of a line of the ledger"
     AT_LINE_END = "before the end of a line of the ledger"
@@ -67,26 +66,19 @@ class Mishap:
         what: a fault, a death, or nothing.
         at: which request, or line of the ledger, from 0 on.
         again: whether a fault comes back with each later request of the same kind.
+        meanwhile: what others do in the middle of it; "" for nothing.
+        pause: before which request.
     """
 
     what: Fault | Moment | None = None
     at: int = 0
     again: bool = False
+    meanwhile: str = ""
+    pause: int = 0
 
 
-@dataclass(frozen=True)
-class Thing:
-    """Something in the account.
-
-    Attributes:
-        resource: what it is called.
-        body: itself, whatever else may get its name later.
-        is_leaving: whether it is being deleted.
-    """
-
-    resource: Resource
-    body: object
-    is_leaving: bool = False
+SMOOTH = Mishap()
+"""Nothing goes wrong."""
 
 
 @dataclass
@@ -97,27 +89,28 @@ class Operation:
         actor: who.
         warrant: why it must not delete a thing; "" if it may.
         mishap: what goes wrong.
-        meanwhile: before which request another process does what.
+        meanwhile: what others do.
         has_failed: whether something went wrong by now.
         is_dead: whether it came to its end in the middle.
+        requests: how many it has sent.
     """
 
     actor: str
-    warrant: Callable[[Thing], str]
-    mishap: Mishap = Mishap()
-    meanwhile: tuple[int, Callable[[], object]] = (-1, lambda: None)
+    warrant: Callable[[Thing], str] = lambda _: ""
+    mishap: Mishap = SMOOTH
+    meanwhile: Callable[[str], object] = lambda _: None
     has_failed: bool = False
     is_dead: bool = False
-    _requests: int = 0
+    requests: int = 0
     _lines: int = 0
     _spoilt: str = ""
 
     def next_request(self, name: str) -> Fault | Moment | None:
         """What happens to the next request."""
         assert not self.is_dead, f"{self.actor} sent {name} after its end"
-        number, self._requests = self._requests, self._requests + 1
-        if number == self.meanwhile[0]:
-            self.meanwhile[1]()
+        number, self.requests = self.requests, self.requests + 1
+        if number == self.mishap.pause:
+            self.meanwhile(self.mishap.meanwhile)
         what = self.mishap.what
         if what is None or what in _AT_A_LINE:
             return None
@@ -130,7 +123,7 @@ class Operation:
         number, self._lines = self._lines, self._lines + 1
         return self.mishap.what if number == self.mishap.at and self.mishap.what in _AT_A_LINE else None
 
-    def die(self) -> None:
+    def die(self) -> NoReturn:
         """Now."""
         self.has_failed = self.is_dead = True
         raise Death
@@ -189,77 +182,6 @@ class Seat:
             client.meta.events.register(name, handler)
 
 
-class Account:
-    """A simulated account that answers in the caller's own thread, and whose inside can be looked at.
-
-    Args:
-        time: its clock.
-    """
-
-    def __init__(self, time: Time) -> None:
-        from moto.server import DomainDispatcherApplication, create_backend_app
-
-        from harness.simulator.behaviour import Behaviour
-        from harness.simulator.control_plane import ControlPlane
-
-        behaviour = Behaviour(creating_seconds=CREATING, deleting_seconds=DELETING, list_lag_seconds=LAG)
-        gates, moto = Gates(), DomainDispatcherApplication(create_backend_app)
-        self._time = time
-        self._plane = ControlPlane(moto, behaviour=behaviour, server=lambda: Hollow(gates), clock=time.time)
-
-    def answer(self, request: Any) -> Any:
-        """What it answers to a request of botocore's; all that it does about it is done by then."""
-        from botocore.awsrequest import AWSResponse
-        from werkzeug.test import EnvironBuilder
-
-        from harness.simulator.aws_request import call
-
-        address = urlsplit(request.url)
-        builder = EnvironBuilder(
-            method=request.method,
-            base_url=f"{address.scheme}://{address.netloc}",
-            path=address.path,
-            query_string=address.query,
-            headers={name: _text(value) for name, value in request.headers.items() if name != "Transfer-Encoding"},
-            data=request.body.read() if hasattr(request.body, "read") else request.body,
-        )
-        answer = call(self._plane, builder.get_environ())
-        builder.close()
-        for endpoint in self._plane.endpoints:
-            endpoint._thread.join()
-        return AWSResponse(request.url, answer.status, dict(answer.headers), _Raw(answer.body))
-
-    def things(self) -> list[Thing]:
-        """Everything that there is at this moment, whatever listings show."""
-        return [*self._of_sagemaker(), *self._of_s3(), *self._of_logs()]
-
-    def stop(self) -> None:
-        """End its endpoints."""
-        self._plane.endpoints.stop_all()
-
-    def _of_sagemaker(self) -> Iterator[Thing]:
-        kinds = {"Model": Kind.MODEL, "EndpointConfig": Kind.ENDPOINT_CONFIG, "Endpoint": Kind.ENDPOINT}
-        for entry in self._plane._catalogue._newest.values():
-            status = entry.lifetime.status(self._time.time())
-            if status:
-                yield Thing(Resource(kinds[entry.kind.noun], entry.name), entry, is_leaving=status == "Deleting")
-
-    def _of_s3(self) -> Iterator[Thing]:
-        from moto.s3.models import s3_backends
-
-        bucket = s3_backends[ACCOUNT]["aws"].buckets[BUCKET]
-        for key, versions in bucket.keys.iterlists():
-            yield from (Thing(Resource(Kind.OBJECT, f"s3://{BUCKET}/{key}"), version) for version in versions)
-        for upload in bucket.multiparts.values():
-            yield Thing(Resource(Kind.OBJECT, f"s3://{BUCKET}/{upload.key_name}"), upload)
-
-    def _of_logs(self) -> Iterator[Thing]:
-        from moto.logs.models import logs_backends
-
-        for name, group in logs_backends[ACCOUNT][REGION].groups.items():
-            yield Thing(Resource(Kind.LOG_GROUP, name), group)
-
-
 class World:
     """The account, its time, and who does what in it.
 
@@ -274,7 +196,7 @@ class World:
         from harness.cloud import session
 
         self.time = Time()
-        self.account = Account(self.time)
+        self.account = Account(self.time.time)
         self.wrongs: list[str] = []
         self._operations: list[Operation] = []
         self._makers: dict[int, tuple[object, str]] = {}
@@ -290,6 +212,14 @@ class World:
         patch.setattr(session, "_Redirect", lambda _: self._send)
         boto = session.redirected_session("http://127.0.0.1:9", REGION)
         self.strangers, self.reapers, *self.seats = (Seat(boto) for _ in range(4))
+        self._furnish()
+
+    def prepare(self, *, is_versioned: bool) -> None:
+        """Let the bucket keep versions, or not; a second begins."""
+        status = {"Status": "Enabled" if is_versioned else "Suspended"}
+        with self.operation(Operation(LANDLORD)):
+            self.strangers.client("s3").put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration=status)
+        self.time.sleep(-self.time.time() % 1)
 
     @contextlib.contextmanager
     def operation(self, operation: Operation) -> Iterator[Operation]:
@@ -309,10 +239,30 @@ class World:
         """Who has made something."""
         return self._makers[id(thing.body)][1]
 
-    def forget(self) -> None:
-        """Who has made what is gone."""
+    def remove(self, thing: Thing) -> None:
+        """Delete something without asking, once that is possible."""
+        self.time.sleep(CREATING)
+        with self.operation(Operation(LANDLORD)):
+            delete(self.strangers.client, thing)
+        self.time.sleep(DELETING)
+
+    def clear(self) -> None:
+        """Delete everything but the landlord's, and forget who has made it."""
+        self.time.sleep(LATE + DELETING)
+        while left := [thing for thing in self.account.things() if self.made_by(thing) != LANDLORD]:
+            self.remove(left[0])
+        self.wrongs.clear()
+        self._endpoint_makers.clear()
         there = {id(thing.body) for thing in self.account.things()}
         self._makers = {number: made for number, made in self._makers.items() if number in there}
+
+    def _furnish(self) -> None:
+        """A bucket, and what strangers make their endpoints of."""
+        with self.operation(Operation(LANDLORD)):
+            place = {"LocationConstraint": REGION}
+            self.strangers.client("s3").create_bucket(Bucket=BUCKET, CreateBucketConfiguration=place)
+            for step in ("object", "model", "endpoint config"):
+                make(self.strangers.client, step, LANDLORD)
 
     def _send(self, request: Any, event_name: str, **_: Any) -> Any:
         operation, name = self._operations[-1], event_name.removeprefix("before-send.")
@@ -321,7 +271,7 @@ class World:
             return self._carry_out(request, operation)
         if what in _ERRORS:
             return _error(what, name)
-        if what is Fault.TIMEOUT_LATE and _makes(name):
+        if what in (Fault.TIMEOUT_LATE, Moment.ON_ITS_WAY) and _makes(name):
             late = _copied(request)
             self.time.after(LATE, lambda: self._carry_out(late, operation))
         elif what not in (Moment.BEFORE, Fault.TIMEOUT_BEFORE):
@@ -331,14 +281,18 @@ class World:
             operation.die()
         from botocore.exceptions import ConnectionClosedError, ReadTimeoutError
 
-        raise (ConnectionClosedError if what is Fault.RESET else ReadTimeoutError)(endpoint_url=request.url)
+        if what is Fault.RESET:
+            raise ConnectionClosedError(endpoint_url=request.url)
+        self.time.sleep(TIMEOUT)
+        raise ReadTimeoutError(endpoint_url=request.url)
 
     def _carry_out(self, request: Any, operation: Operation) -> Any:
         before = {id(thing.body): thing for thing in self.account.things() if not thing.is_leaving}
         answer = self.account.answer(request)
         after = {id(thing.body): thing for thing in self.account.things()}
-        for number in after.keys() - self._makers.keys():
-            self._makers[number] = after[number].body, self._maker(after[number], operation)
+        for number, thing in after.items():
+            if number not in self._makers:
+                self._makers[number] = thing.body, self._maker(thing, operation)
         for number, thing in before.items():
             reason = operation.warrant(thing) if number not in after or after[number].is_leaving else ""
             if reason:
@@ -350,21 +304,17 @@ class World:
         kind, name = thing.resource.kind, thing.resource.name
         if kind is Kind.ENDPOINT:
             self._endpoint_makers[name] = operation.actor
-        return self._endpoint_makers.get(name.removeprefix(LOGS), operation.actor) if kind is Kind.LOG_GROUP else operation.actor
+        endpoint = name.removeprefix(LOGS)
+        return self._endpoint_makers[endpoint] if kind is Kind.LOG_GROUP else operation.actor
 
     def _write(self, descriptor: int, line: bytes) -> int:
         operation = self._operations[-1]
         what = operation.next_line()
-        if what is None:
-            return os.write(descriptor, line)
-        os.write(descriptor, line[: len(line) // 2] if what is Moment.IN_LINE else line[:-1])
-        operation.die()
-        raise AssertionError("unreachable")
+        if what is not None:
+            os.write(descriptor, line[: len(line) // 2] if what is Moment.IN_LINE else line[:-1])
+            operation.die()
+        return os.write(descriptor, line)
 
 
 def _makes(name: str) -> bool:
     return ".Create" in name or ".Put" in name
-
-
-def _text(value: Any) -> str:
-    return value.decode() if isinstance(value, bytes) else str(value)
