@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from leaks.world import Seat, World
 
 STRANGER = "stranger"
+NUMBERS = (1, 10)
+"""Of a run's deployments; one name begins like the other."""
 
 
 @dataclass
@@ -51,6 +53,11 @@ class Process:
     def id(self) -> str:
         """The run's."""
         return self.run.run
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of all that it may deploy."""
+        return tuple(self.name(number) for number in NUMBERS)
 
     def name(self, number: int) -> str:
         """Of a deployment."""
@@ -174,13 +181,19 @@ class Promises:
             unknown = {thing.resource for thing in self.world.of(process.id)} - known.get(process.id, set())
             assert not unknown, f"run {process.id} has {unknown}, which its ledger does not tell"
 
+    def missing(self) -> list[Resource]:
+        """What is open in the ledger and not there."""
+        there = {thing.resource for thing in self.world.account.things()}
+        intents = [intent for state in self.ledger.runs() for intent in state.open]
+        return [intent.resource for intent in intents if intent.resource not in there]
+
     def owner(self, thing: Thing) -> str:
         """Who has made something; of a log group, whose endpoint has its name now, else whose name that is."""
         if thing.resource.kind is not Kind.LOG_GROUP:
             return self.world.made_by(thing)
         endpoint = Resource(Kind.ENDPOINT, thing.resource.name.removeprefix(LOGS))
         owners = [self.world.made_by(one) for one in self.world.account.things() if one.resource == endpoint]
-        named = [process.id for process in self.processes for number in (1, 2) if process.name(number) == endpoint.name]
+        named = [process.id for process in self.processes if endpoint.name in process.names]
         return (owners + named + [self.world.made_by(thing)])[0]
 
     def _cloud(self, seat: Seat, run: str, *, owner: str, seconds: float, host: str) -> Cloud:

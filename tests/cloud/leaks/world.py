@@ -13,6 +13,7 @@ import itertools
 import os
 from dataclasses import dataclass, replace
 from enum import Enum
+from functools import partial
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
     from leaks.inner_account import Thing
 
-TIMEOUT, LATE = 60.0, 80.0
+TIMEOUT, LATE = 60.0, 115.0
 """Seconds that botocore waits for an answer, and until a request takes effect that nobody waits for any more."""
 
 PACE = replace(LIVE, poll=60)
@@ -193,6 +194,8 @@ class World:
     """
 
     def __init__(self, patch: pytest.MonkeyPatch) -> None:
+        from moto import backends
+
         from harness.cloud import session
 
         self.time = Time()
@@ -209,6 +212,8 @@ class World:
         patch.setattr("harness.simulator.endpoints.check", lambda _: None)
         patch.setattr("harness.simulator.endpoints.extract", lambda *_: None)
         patch.setattr("botocore.retries.quota.RetryQuota.acquire", lambda *_: True)
+        # moto looks through its own folder at each request.
+        patch.setattr(backends, "list_of_moto_modules", partial(tuple, tuple(backends.list_of_moto_modules())))
         patch.setattr(session, "_Redirect", lambda _: self._send)
         boto = session.redirected_session("http://127.0.0.1:9", REGION)
         self.strangers, self.reapers, *self.seats = (Seat(boto) for _ in range(4))
