@@ -6,7 +6,8 @@ deletes it. Deaths: live runs are killed by SIGKILL at every request, before it 
 (`tests/cloud/leaks/kills.py`); their watcher, or ``byom reap`` where the watcher was killed as well, deletes all.
 Fifty strangers' things that look alike are in the account all the while, and must be as they were.
 
-It prints tables, writes ``benchmarks/results/leak_campaign.json`` and ``.md``, and exits 1 where a promise was broken.
+It prints tables, writes ``benchmarks/results/leak_faults.*`` and ``leak_deaths.*``, and exits 1 where a promise was
+broken.
 """
 
 from __future__ import annotations
@@ -58,14 +59,21 @@ def main() -> None:
     given = parser.parse_args()
     chosen = given.what or ["faults", "deaths"]
     campaigns: dict[str, Callable[[int, int], list[dict[str, Any]]]] = {"faults": faults, "deaths": deaths}
-    found = {name: campaigns[name](given.step, given.jobs) for name in chosen}
-    text = "\n\n".join(_told(name, entries) for name, entries in found.items())
-    print(text)
-    given.results.mkdir(parents=True, exist_ok=True)
-    known = {"machine": machine.describe("cpu"), "step": given.step, **found}
-    (given.results / "leak_campaign.json").write_text(json.dumps(known, indent=1) + "\n", encoding="utf-8")
-    (given.results / "leak_campaign.md").write_text(text + "\n", encoding="utf-8")
-    sys.exit(1 if any(_broken(entry) for entries in found.values() for entry in entries) else 0)
+    is_broken = False
+    for name in chosen:
+        entries = campaigns[name](given.step, given.jobs)
+        is_broken |= any(map(_broken, entries))
+        print(_told(name, entries))
+        write(given.results, name, given.step, entries)
+    sys.exit(1 if is_broken else 0)
+
+
+def write(results: Path, name: str, step: int, entries: list[dict[str, Any]]) -> None:
+    """What one campaign has found, for people and for programs."""
+    results.mkdir(parents=True, exist_ok=True)
+    known = {"machine": machine.describe("cpu"), "step": step, name: entries}
+    (results / f"leak_{name}.json").write_text(json.dumps(known) + "\n", encoding="utf-8")
+    (results / f"leak_{name}.md").write_text(_told(name, entries) + "\n", encoding="utf-8")
 
 
 def faults(step: int, jobs: int) -> list[dict[str, Any]]:

@@ -134,6 +134,7 @@ class Killer:
     def _live(self, state: Path, run: str, *, at: int = -1, moment: str = "", seen: Path | None = None) -> None:
         """In a fork: the whole live path; never returns."""
         status = 1
+        os.dup2(2, 1)  # what the SDK prints is no line of ours
         try:
             os.environ.update(self._environment(state))
             from harness.cloud import live
