@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import time
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -31,7 +33,8 @@ MADE = (
     Resource(Kind.LOG_GROUP, f"{LOGS}{NAME}"),
     Resource(Kind.ENDPOINT, NAME),
 )
-OURS = {"byom:run": flow.RUN}
+OURS = {"byom:run": flow.RUN.encode().decode()}
+"""AWS answers with a text that is equal, and not the same object."""
 
 
 @pytest.fixture(scope="module")
@@ -149,6 +152,16 @@ def test_a_late_creation_is_waited_for(intended: Cloud, seen: Callable[..., Thin
     assert things.deleted == [Kind.ENDPOINT]
 
 
+def test_what_nobody_has_answered_may_still_come(cloud: Cloud, seen: Callable[..., Things]) -> None:
+    """From the line in the ledger on, as long as a request may be on its way, "not there" is no end."""
+    cloud.recorder.begin()
+    cloud.recorder.ledger.intend(flow.RUN, MADE[1])
+    things = seen(MADE[1])
+    things.answers = [None]
+    assert clean(cloud, cloud.recorder.ledger, flow.RUN) == []
+    assert things.deleted == [Kind.MODEL]
+
+
 def test_a_creation_that_never_comes_is_told_if_its_time_is_not_over(
     intended: Cloud, seen: Callable[..., Things]
 ) -> None:
@@ -251,6 +264,19 @@ def test_a_service_that_stays_broken_is_left_over(intended: Cloud, seen: Callabl
     things = seen(MADE[4])
     things.answers = [refusal("InternalFailure", "still broken", 500)] * 100_000
     assert remove(intended, MADE[4], flow.RUN) == "InternalFailure: still broken"
+
+
+def test_patience_is_counted_from_the_last_answer(
+    intended: Cloud, seen: Callable[..., Things], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Failures on AWS's side are borne for longer than the time that is allowed for them, by a hair, and no longer."""
+    ticks = itertools.count(1, 2)
+    monkeypatch.setattr(cleanup, "time", SimpleNamespace(monotonic=lambda: next(ticks), time=time.time))
+    things = seen(MADE[4])
+    things.answers = [refusal("InternalFailure", "broken", 500)] * 100
+    patient = dataclasses.replace(intended, pace=dataclasses.replace(flow.QUICK, poll=0.001, broken=4))
+    assert remove(patient, MADE[4], flow.RUN) == "InternalFailure: broken"
+    assert len(things.answers) == 100 - 3
 
 
 def test_what_cannot_be_deleted_is_named_and_keeps_nothing_else(intended: Cloud, seen: Callable[..., Things]) -> None:
