@@ -156,7 +156,7 @@ class Recorder:
         return self.budget.hourly if self.budget is not None and resource.kind is Kind.ENDPOINT else 0.0
 
     def _check_time(self, resource: Resource) -> None:
-        if time.time() > self.run.expires:
+        if time.time() >= self.run.expires:
             raise CloudError(
                 f"{resource}: expected to make it before the run's time is over, found that it is; "
                 f"give the run more time with --aws-ttl"

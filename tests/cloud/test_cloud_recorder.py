@@ -318,11 +318,11 @@ def test_the_price_is_written_down(open_account: Callable[..., Account]) -> None
 def test_nothing_is_made_after_the_runs_time(
     open_account: Callable[..., Account], monkeypatch: pytest.MonkeyPatch, create: Callable[..., None]
 ) -> None:
-    """A moment past its time a run makes nothing: nothing is asked, written or sent. At the last moment it may."""
+    """When its time is over a run makes nothing: nothing is asked, written or sent. A moment earlier it may."""
     called: list[str] = []
     account = open_account(before_endpoint=lambda: called.append("before"))
     client = account.client_for(create)
-    clock = SimpleNamespace(time=lambda: RUN.expires + 0.001)
+    clock = SimpleNamespace(time=lambda: RUN.expires)
     monkeypatch.setattr(recorder_module, "time", clock)
     with pytest.raises(CloudError) as caught:
         create(client)
@@ -330,7 +330,7 @@ def test_nothing_is_made_after_the_runs_time(
     assert str(caught.value).partition(": ")[2] == (
         "expected to make it before the run's time is over, found that it is; give the run more time with --aws-ttl"
     )
-    clock.time = lambda: RUN.expires
+    clock.time = lambda: RUN.expires - 0.001
     create(client)
     assert len(account.sent) == 1
 

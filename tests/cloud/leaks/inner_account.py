@@ -14,7 +14,7 @@ from leaks.faults import _Raw
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-ACCOUNT, REGION = "123456789012", "eu-central-1"
+ACCOUNT, REGION = "123456789012", "eu-south-1"
 """A region that no other test uses: moto keeps one account for all of a process."""
 
 BUCKET = f"sagemaker-{REGION}-{ACCOUNT}"

@@ -102,7 +102,7 @@ class Promises:
 
     def deploy(self, process: Process, steps: tuple[str, ...], number: int, mishap: Mishap = SMOOTH) -> None:
         """As far as it gets; nothing of a run is made whose time is over."""
-        is_over = process.run.expires < self.world.time.time()
+        is_over = process.run.expires <= self.world.time.time()
         with self._own(process, mishap) as operation, contextlib.suppress(*refusals(), CloudError):
             for step in steps:
                 make(process.seat.client, step, process.name(number))

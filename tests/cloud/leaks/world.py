@@ -202,7 +202,10 @@ class World:
         self.account = Account(self.time.time)
         self.wrongs: list[str] = []
         self._operations: list[Operation] = []
-        self._makers: dict[int, tuple[object, str]] = {}
+        # moto keeps one account for all of a process: another test's leavings are nobody's concern here.
+        self._makers: dict[int, tuple[object, str]] = {
+            id(thing.body): (thing.body, LANDLORD) for thing in self.account.things()
+        }
         self._endpoint_makers: dict[str, str] = {}
         for module in (*(f"harness.cloud.{name}" for name in _TIMED), "botocore.endpoint"):
             patch.setattr(f"{module}.time", self.time)
