@@ -5,6 +5,7 @@ What an experiment module needs is here; the fixtures come from the pytest plugi
 
 from __future__ import annotations
 
+from harness.canvas.drawing import Drawing, read_drawings
 from harness.data.arrays import arrays
 from harness.data.mnist import mnist
 from harness.errors import HarnessError
@@ -24,6 +25,7 @@ __all__ = [
     "ConstantRate",
     "CosineDecay",
     "Dataset",
+    "Drawing",
     "Experiment",
     "HarnessError",
     "Hyperparameters",
@@ -44,4 +46,5 @@ __all__ = [
     "grid",
     "load_artifact",
     "mnist",
+    "read_drawings",
 ]

@@ -4,7 +4,7 @@
 
     HarnessError
     ├── DeclarationError     an experiment or a hyperparameter was declared wrong
-    ├── DataError            a data set cannot be had, or is not what it claims to be
+    ├── DataError            a data set or a drawing cannot be had, or is not what it claims to be
     ├── TrainingError        training cannot start, or went wrong
     │   └── DeviceError      the device asked for is not there, or MXNet has no code for it
     ├── ArtifactError        a model tarball that SageMaker could not serve
@@ -28,7 +28,7 @@ class DeclarationError(HarnessError, ValueError):
 
 
 class DataError(HarnessError):
-    """A data set cannot be had, or is not what it claims to be."""
+    """A data set or a drawing cannot be had, or is not what it claims to be."""
 
 
 class TrainingError(HarnessError):

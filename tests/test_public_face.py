@@ -27,6 +27,7 @@ EXPORTS = [
     "ConstantRate",
     "CosineDecay",
     "Dataset",
+    "Drawing",
     "Experiment",
     "HarnessError",
     "Hyperparameters",
@@ -47,6 +48,7 @@ EXPORTS = [
     "grid",
     "load_artifact",
     "mnist",
+    "read_drawings",
 ]
 
 Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef

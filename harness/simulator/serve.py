@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from contextlib import contextmanager
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from harness.artifact import CODE
@@ -15,6 +17,11 @@ from harness.tarball.verify import check
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+_JSON = "application/json"
 
 _DEFAULT_SCRIPT = "inference.py"
 """The module the toolkit imports when told none (``sagemaker_inference/environment.py``); it may be empty."""
@@ -44,6 +51,25 @@ def serve_tarball(tarball: Path, *, port: int | None = None, entry_point: Path |
         yield server
     finally:
         server.stop()
+
+
+def one_answer(server: ModelServer, example: NDArray[np.float32]) -> NDArray[np.float64]:
+    """What the model says to one example, given without the dimension of the batch; without that dimension itself.
+
+    Raises:
+        ServingError: the server is gone, or answers with an error or with something else than one row of numbers.
+    """
+    import numpy as np
+
+    answer = server.invoke(json.dumps([example.tolist()]).encode(), _JSON, _JSON)
+    shown = f"{answer.body[:200]!r}"
+    if answer.status != HTTPStatus.OK:
+        raise ServingError(f"model server: expected status 200, found {answer.status}: {shown}; byom serve shows why")
+    try:
+        [row] = json.loads(answer.body)
+        return np.array(row, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise ServingError(f"model server: expected one row of numbers as JSON, found {shown}") from error
 
 
 def _install_script(code: Path, entry_point: Path | None) -> str:

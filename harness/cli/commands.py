@@ -1,15 +1,17 @@
-"""The ``byom`` command: thin, every verb calls one room."""
+"""The verbs of the ``byom`` command, and how it ends."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
-import signal
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from harness.cli.draw import draw
+from harness.cli.ending import end_on_signals, fail
 
 if TYPE_CHECKING:
     from harness.simulator.model_server import ModelServer
@@ -21,6 +23,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+
+app.command()(draw)
 
 DEFAULT_PORT = 8080
 """Where AWS's containers listen."""
@@ -58,17 +62,16 @@ def serve(
     from harness.errors import HarnessError
     from harness.simulator.serve import serve_tarball
 
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _interrupt)
+    end_on_signals()
     typer.echo(f"Starting AWS's model server on {tarball} ...", err=True)
     try:
         with serve_tarball(tarball, port=port, entry_point=entry_point) as server:
             typer.echo(_welcome(server))
             while server.is_running():
                 time.sleep(0.2)
-            _fail(f"The model server has ended:\n{server.log()[-4000:]}")
+            fail(f"The model server has ended:\n{server.log()[-4000:]}")
     except HarnessError as error:
-        _fail(str(error))
+        fail(str(error))
     except KeyboardInterrupt:
         typer.echo("Stopped.", err=True)
 
@@ -104,8 +107,7 @@ def simulate(
     from harness.simulator.account import SimulatedAccount
     from harness.simulator.behaviour import Behaviour
 
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _interrupt)
+    end_on_signals()
     try:
         behaviour = Behaviour(
             creating_seconds=creating_seconds,
@@ -119,9 +121,9 @@ def simulate(
             typer.echo(_exports(account.url))
             while account.is_running():
                 time.sleep(0.2)
-            _fail("The simulated account has ended by itself; start it again")
+            fail("The simulated account has ended by itself; start it again")
     except HarnessError as error:
-        _fail(str(error))
+        fail(str(error))
     except KeyboardInterrupt:
         typer.echo("Stopped.", err=True)
 
@@ -227,7 +229,7 @@ def reap(
         elif not dry_run and not left:
             typer.echo("All of it is gone.")
     except HarnessError as error:
-        _fail(str(error), status=2)
+        fail(str(error), status=2)
     raise typer.Exit(1 if left or (dry_run and found.abandoned) else 0)
 
 
@@ -247,7 +249,7 @@ def policy(
     try:
         typer.echo(json.dumps(document(account=account, region=region, role=role, partition=partition), indent=2))
     except HarnessError as error:
-        _fail(str(error), status=2)
+        fail(str(error), status=2)
 
 
 def main() -> None:
@@ -296,15 +298,3 @@ def _exports(url: str) -> str:
         f"Simulating an AWS account at {url}, until Ctrl-C. In the shell that is to use it:\n{lines}\n"
         f"The last line is for pytest -m aws, which then takes this account for AWS."
     )
-
-
-def _interrupt(*_: object) -> NoReturn:
-    # The server is on its way out from here on; a second Ctrl-C must not keep it from getting there.
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)
-    raise KeyboardInterrupt
-
-
-def _fail(message: str, *, status: int = 1) -> NoReturn:
-    typer.echo(f"byom: {message}", err=True)
-    raise typer.Exit(status)

@@ -1,0 +1,122 @@
+"""The picture of 28 x 28 pixels that a model is shown of a drawing: made as MNIST's were, or as the notebook's.
+
+MNIST's authors (http://yann.lecun.com/exdb/mnist): the digits "were size normalized to fit in a 20x20 pixel box while
+preserving their aspect ratio", have "grey levels as a result of the anti-aliasing technique used by the normalization
+algorithm", and were "centered in a 28x28 image by computing the center of mass of the pixels".
+"""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    from harness.canvas.drawing import Drawing
+
+SIDE = 28
+"""Pixels of a picture's side."""
+
+BOX = 20
+"""Pixels of the side of the box into which MNIST fits a digit."""
+
+CENTRE = 14
+"""Index of the row and of the column where MNIST's centres of mass are: in its test images they are spread evenly from
+13.5 to 14.5, so the authors moved whole pixels."""
+
+_STEP = 0.25
+"""Pixels between two points of a stroke that are looked at: what it bends in between cannot be seen."""
+
+_AT_ONCE = 256
+"""Segments whose distances are held in memory together."""
+
+
+def mnist_picture(drawing: Drawing) -> NDArray[np.float32]:
+    """A drawing as MNIST would have it: float32 (28, 28), ink 1 on 0, fitted into 20 x 20, centred by mass.
+
+    The strokes are fitted, not a picture of them, so nothing is lost by resampling: wherever the drawing is on its
+    canvas, and however large it was drawn with its pen, the picture is the same.
+    """
+    half, points = drawing.pen / 2, drawing.points
+    low, high = points.min(axis=0) - half, points.max(axis=0) + half
+    scale = BOX / (high - low).max()
+    margin = (BOX - (high - low) * scale) / 2
+    strokes = [(stroke - low) * scale + margin for stroke in drawing.strokes]
+    return _centred(_ink(_segments(strokes), half * scale))
+
+
+def notebook_picture(drawing: Drawing) -> NDArray[np.float32]:
+    """A drawing as the notebook's page sends it: float32 (28, 28) of hard 0 and 1, where it was drawn, as it was drawn.
+
+    Each position of the mouse, and nothing between two of them, blackens two by two pixels, one column further to the
+    right than it is; the pen is always as wide.
+    """
+    picture = np.zeros((SIDE, SIDE), np.float32)
+    columns, rows = np.floor(drawing.points * SIDE).astype(int).T
+    is_on_canvas = (columns >= 0) & (columns < SIDE) & (rows >= 0) & (rows < SIDE)
+    for down, right in itertools.product((0, 1), (1, 2)):
+        below, beside = rows[is_on_canvas] + down, columns[is_on_canvas] + right
+        fits = (below < SIDE) & (beside < SIDE)
+        picture[below[fits], beside[fits]] = 1
+    return picture
+
+
+MAPPINGS: dict[str, Callable[[Drawing], NDArray[np.float32]]] = {"mnist": mnist_picture, "notebook": notebook_picture}
+"""How a drawing becomes a picture, by name."""
+
+
+def _segments(strokes: list[NDArray[np.float64]]) -> NDArray[np.float64]:
+    """Both ends of every straight piece, (n, 2, 2); a dot is a piece that ends where it begins."""
+    return np.concatenate([_pieces(_thinned(stroke)) for stroke in strokes])
+
+
+def _pieces(stroke: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.stack([stroke[:-1], stroke[1:]] if len(stroke) > 1 else [stroke, stroke], axis=1)
+
+
+def _thinned(stroke: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Without the points that are hardly farther on than those before them."""
+    path = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(stroke, axis=0).T))])
+    _, kept = np.unique(np.floor(path / _STEP), return_index=True)
+    thinned: NDArray[np.float64] = stroke[np.union1d(kept, len(stroke) - 1)]
+    return thinned
+
+
+def _ink(segments: NDArray[np.float64], radius: float) -> NDArray[np.float64]:
+    """How much of each pixel a round pen has covered, float64 (20, 20) in [0, 1]."""
+    distance = np.sqrt(_squared_distances(segments)).reshape(BOX, BOX)
+    # What a band of that half-width covers of a pixel-wide window at that distance from its middle.
+    covered: NDArray[np.float64] = np.minimum(distance + 0.5, radius) - np.maximum(distance - 0.5, -radius)
+    return covered.clip(0, 1)
+
+
+def _squared_distances(segments: NDArray[np.float64]) -> NDArray[np.float64]:
+    """From the middle of every pixel to the nearest segment, (400,)."""
+    places = np.arange(BOX) + 0.5
+    pixels = np.stack(np.meshgrid(places, places), axis=-1).reshape(-1, 1, 2)
+    nearest = np.full(len(pixels), np.inf)
+    for start in range(0, len(segments), _AT_ONCE):
+        begin, end = segments[start : start + _AT_ONCE, 0], segments[start : start + _AT_ONCE, 1]
+        along, towards = end - begin, pixels - begin
+        length = np.maximum((along**2).sum(axis=-1), np.finfo(float).tiny)
+        share = np.clip((towards * along).sum(axis=-1) / length, 0, 1)
+        squares = ((towards - share[..., None] * along) ** 2).sum(axis=-1)
+        nearest = np.minimum(nearest, squares.min(axis=1))
+    return nearest
+
+
+def _centred(box: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Moved by whole pixels until its centre of mass is in the middle, but never over the edge."""
+    mass = box.sum()
+    picture = np.zeros((SIDE, SIDE), np.float32)
+    rows, columns = (
+        (box.sum(axis=1 - axis) * np.arange(BOX)).sum() / mass if mass > 0 else (BOX - 1) / 2 for axis in (0, 1)
+    )
+    top, left = (int(np.clip(round(CENTRE - middle), 0, SIDE - BOX)) for middle in (rows, columns))
+    picture[top : top + BOX, left : left + BOX] = np.rint(box * 255) / 255  # MNIST has 256 levels of grey
+    return picture
