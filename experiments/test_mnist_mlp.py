@@ -14,7 +14,10 @@ from harness import (
     LossCeiling,
     NotWorse,
     mnist,
+    read_drawings,
 )
+
+DRAWN = read_drawings(Path(__file__).with_name("drawn-digits.json"))
 
 
 @pytest.fixture(scope="module")
@@ -60,3 +63,10 @@ def test_answers_with_the_most_likely_digit(predictor, trained, data):
     print("Most likely answer:", answer[0])
     assert answer[0].label == str(trained.probabilities[0].argmax())
     assert answer == sorted(answer, reverse=True)
+
+
+@pytest.mark.serving
+@pytest.mark.parametrize("digit", DRAWN)
+def test_reads_what_is_drawn_by_hand(drawn, digit):
+    answers = [drawn(drawing).argmax() for drawing in DRAWN[digit]]
+    assert answers.count(int(digit)) >= len(answers) - 1

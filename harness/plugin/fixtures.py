@@ -1,8 +1,8 @@
 """The pipeline as fixtures.
 
 ``experiment`` + ``hyperparameters`` -> ``trained``, ``replicates`` -> ``artifact`` -> ``cloud`` -> ``endpoint`` ->
-``predictor``. An experiment module overrides ``experiment``, and ``hyperparameters`` if it sweeps; it may override any
-other, as with any fixture of pytest. Teardown is clean-up.
+``predictor`` -> ``drawn``. An experiment module overrides ``experiment``, and ``hyperparameters`` if it sweeps; it may
+override any other, as with any fixture of pytest. Teardown is clean-up.
 """
 
 from __future__ import annotations
@@ -21,9 +21,13 @@ from harness.plugin.selection import Account
 from harness.plugin.session import HarnessSession
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+
+    import numpy as np
+    from numpy.typing import NDArray
 
     from harness.artifact import Artifact
+    from harness.canvas.drawing import Drawing
     from harness.cloud.deploy import Deployment
     from harness.cloud.predictor import Predictor
     from harness.cloud.session import Cloud
@@ -189,6 +193,17 @@ def predictor(endpoint: Deployment) -> Predictor:
     from harness.cloud.predictor import Predictor
 
     return Predictor(endpoint.cloud, endpoint.endpoint_name)
+
+
+@pytest.fixture(scope="module")
+def drawn(predictor: Predictor) -> Callable[[Drawing], NDArray[np.float64]]:
+    """What the endpoint makes of a digit drawn by hand: probabilities (classes,) for a `Drawing`.
+
+    The drawing becomes a picture as MNIST's were made; see ``read_drawings`` for those that ``byom draw`` has saved.
+    """
+    from harness.canvas.picture import mnist_picture
+
+    return lambda drawing: predictor.predict(mnist_picture(drawing)[None, None])[0]
 
 
 class Gate:
