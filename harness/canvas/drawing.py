@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
-PEN = 0.07
+PEN = 0.09
 """Width of a pen, in sides of the canvas: about as thick as digits of MNIST are when one draws large."""
 
 THINNEST, THICKEST = 0.005, 0.3
@@ -28,6 +27,9 @@ MOST_POINTS = 10_000
 
 REACH = 1.0
 """How far a pen may leave the canvas, in its sides: a finger that slips off the edge goes on drawing."""
+
+_SHORT = 60
+"""Characters of something that a message quotes."""
 
 
 @dataclass(frozen=True, init=False, eq=False)
@@ -78,7 +80,7 @@ class Drawing:
             DataError: it is none.
         """
         if not isinstance(entry, dict) or not {"strokes"} <= entry.keys() <= {"strokes", "pen"}:
-            raise DataError(f"drawing: expected an object of strokes and pen, found {_short(entry)}")
+            raise DataError(f"drawing: expected an object of strokes and pen, found {short(entry)}")
         return cls(entry["strokes"], pen=entry.get("pen", PEN))
 
 
@@ -95,7 +97,7 @@ def read_drawings(path: str | Path) -> dict[str, tuple[Drawing, ...]]:
     except (OSError, ValueError, RecursionError) as error:
         raise DataError(f"{path}: expected recorded drawings as JSON, found {error}") from error
     if not isinstance(held, dict) or not all(isinstance(drawings, list) for drawings in held.values()):
-        raise DataError(f"{path}: expected an object of lists of drawings, found {_short(held)}")
+        raise DataError(f"{path}: expected an object of lists of drawings, found {short(held)}")
     return {label: tuple(_entries(f"{path}: {label!r}", drawings)) for label, drawings in held.items()}
 
 
@@ -108,8 +110,9 @@ def _entries(where: str, drawings: list[Any]) -> Iterable[Drawing]:
 
 
 def _listed(strokes: Any) -> list[Any]:
-    if isinstance(strokes, str | bytes | dict) or not hasattr(strokes, "__iter__"):
-        raise DataError(f"strokes: expected a list of strokes, found {_short(strokes)}")
+    is_array_without_length = getattr(strokes, "shape", None) == ()
+    if isinstance(strokes, str | bytes | dict) or not hasattr(strokes, "__iter__") or is_array_without_length:
+        raise DataError(f"strokes: expected a list of strokes, found {short(strokes)}")
     return list(strokes)
 
 
@@ -118,9 +121,9 @@ def _stroke(number: int, points: Any) -> NDArray[np.float64]:
     try:
         stroke = np.array(points)
     except (TypeError, ValueError) as error:
-        raise DataError(f"{expected}, found {_short(points)}") from error
+        raise DataError(f"{expected}, found {short(points)}") from error
     if stroke.ndim != 2 or stroke.shape[1] != 2 or len(stroke) == 0 or stroke.dtype.kind not in "iuf":  # noqa: PLR2004
-        raise DataError(f"{expected}, found {_short(points)}")
+        raise DataError(f"{expected}, found {short(points)}")
     off = ~(np.abs(stroke - 0.5) <= 0.5 + REACH).all(axis=1)  # what is no number is nowhere
     if off.any():
         x, y = stroke[off][0].tolist()
@@ -131,12 +134,16 @@ def _stroke(number: int, points: Any) -> NDArray[np.float64]:
 
 
 def _pen(width: Any) -> float:
-    is_number = isinstance(width, int | float) and not isinstance(width, bool) and math.isfinite(width)
-    if not is_number or not THINNEST <= width <= THICKEST:
-        raise DataError(f"pen: expected a width of {THINNEST} to {THICKEST} sides of the canvas, found {_short(width)}")
+    is_number = isinstance(width, int | float) and not isinstance(width, bool)
+    if not is_number or not THINNEST <= width <= THICKEST:  # nor is what is no number between them
+        raise DataError(f"pen: expected a width of {THINNEST} to {THICKEST} sides of the canvas, found {short(width)}")
     return float(width)
 
 
-def _short(found: Any) -> str:
-    text = repr(found)
-    return text if len(text) <= 60 else f"{text[:57]}..."  # noqa: PLR2004 - of a line
+def short(found: Any) -> str:
+    """What was found instead, on one line of at most 60 characters."""
+    try:
+        text = " ".join(repr(found).split())
+    except (RecursionError, ValueError):  # nested too deep, or an integer of more digits than Python writes
+        text = f"some {type(found).__name__}"
+    return text if len(text) <= _SHORT else f"{text[: _SHORT - 3]}..."

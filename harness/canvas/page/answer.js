@@ -7,39 +7,55 @@ const PATIENCE = 700; // milliseconds without an answer until the page says that
 export class Model extends EventTarget {
   #newest = null;
   #wanted = null;
+  #asked = null;
   #isBusy = false;
+  #patience = 0;
 
   /** Ask about a drawing; one that is still waiting for its turn is forgotten. */
   ask(drawing, moment) {
     this.#newest = this.#wanted = { drawing, moment };
+    this.#wait();
     if (!this.#isBusy) this.#next();
   }
 
-  /** Nothing is drawn any more: an answer that is on its way is not wanted. */
+  /** Nothing is drawn any more: an answer that is on its way is not wanted, whatever is drawn until it comes. */
   forget() {
-    this.#newest = this.#wanted = null;
+    this.#newest = this.#wanted = this.#asked = null;
+    this.#waitNoMore();
   }
 
   async #next() {
     this.#isBusy = true;
     while (this.#wanted) {
-      const question = this.#wanted;
+      this.#asked = this.#wanted;
       this.#wanted = null;
-      await this.#settle(question);
+      this.#wait();
+      await this.#settle(this.#asked);
     }
     this.#isBusy = false;
   }
 
   async #settle(question) {
-    const slow = setTimeout(() => this.#newest && this.#tell("waiting"), PATIENCE);
     try {
       const answer = await ask(question.drawing);
-      clearTimeout(slow);
-      if (this.#newest) this.#tell("answer", { ...answer, ...question, isNewest: question === this.#newest });
+      if (question !== this.#asked) return;
+      this.#waitNoMore();
+      this.#tell("answer", { ...answer, ...question, isNewest: question === this.#newest });
     } catch (error) {
-      clearTimeout(slow);
-      if (question === this.#newest) this.#tell("problem", error.message);
+      if (question !== this.#newest) return;
+      this.#waitNoMore();
+      this.#tell("problem", error.message);
     }
+  }
+
+  // From the oldest drawing without an answer, not from its request: that one may stand behind a request that hangs.
+  #wait() {
+    this.#patience ||= setTimeout(() => this.#tell("waiting"), PATIENCE);
+  }
+
+  #waitNoMore() {
+    clearTimeout(this.#patience);
+    this.#patience = 0;
   }
 
   #tell(kind, detail) {
@@ -62,7 +78,7 @@ async function ask(drawing) {
       ? `No answer came within ${SECONDS} seconds.`
       : "The program behind this page does not answer. If it has ended, start byom draw again.");
   }
-  const content = await response.json().catch(() => ({ error: `The answer is not JSON (status ${response.status}).` }));
-  if (!response.ok) throw new Error(content.error);
-  return content;
+  const content = await response.json().catch(() => null);
+  if (response.ok && content?.probabilities) return content;
+  throw new Error(content?.error ?? `Something else than an answer came back (status ${response.status}).`);
 }

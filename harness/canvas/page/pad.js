@@ -15,7 +15,7 @@ const inside = (value) => Math.min(1, Math.max(0, value));
 export class Pad extends EventTarget {
   #canvas;
   #strokes = [];
-  #pen = 0.07;
+  #pen = 0.09;
   #pointer = null;
   #cursor = { x: 0.5, y: 0.5, isDown: false, isShown: false };
   #asked = false;
@@ -25,7 +25,10 @@ export class Pad extends EventTarget {
     this.#canvas = canvas;
     this.#listen();
     new ResizeObserver(() => this.#paint()).observe(canvas);
-    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.#paint());
+    addEventListener("resize", () => this.#paint()); // to a screen of finer pixels, the canvas as large as before
+    for (const look of ["(prefers-color-scheme: dark)", "(forced-colors: active)"]) {
+      matchMedia(look).addEventListener("change", () => this.#paint());
+    }
   }
 
   get strokes() {
@@ -63,6 +66,8 @@ export class Pad extends EventTarget {
     for (const kind of ["pointerup", "pointercancel", "lostpointercapture"]) {
       canvas.addEventListener(kind, (event) => event.pointerId === this.#pointer && this.#end());
     }
+    // The right button, or a long press, in the middle of a stroke.
+    canvas.addEventListener("contextmenu", (event) => this.#pointer !== null && event.preventDefault());
     canvas.addEventListener("keydown", (event) => this.#key(event));
     canvas.addEventListener("focus", () => this.#show(canvas.matches(":focus-visible")));
     canvas.addEventListener("blur", () => { this.#lift(); this.#show(false); });
@@ -80,6 +85,10 @@ export class Pad extends EventTarget {
 
   #move(event) {
     if (event.pointerId !== this.#pointer) return;
+    if (!(event.buttons & 1)) { // released where nobody told us, or while another button was held
+      this.#end();
+      return;
+    }
     // What the device has told since the last frame, not only where it is now.
     const events = event.getCoalescedEvents?.() ?? [];
     const stroke = this.#strokes.at(-1);
@@ -89,18 +98,19 @@ export class Pad extends EventTarget {
 
   #end() {
     this.#pointer = null;
-    this.#cursor.isDown = false;
+    this.#lift();
   }
 
   #place(event) {
-    const edge = this.#canvas.getBoundingClientRect();
-    return [rounded(inside((event.clientX - edge.left) / edge.width)),
-            rounded(inside((event.clientY - edge.top) / edge.height))];
+    const canvas = this.#canvas;
+    const edge = canvas.getBoundingClientRect(); // with its border, on which nothing is drawn
+    return [rounded(inside((event.clientX - edge.left - canvas.clientLeft) / canvas.clientWidth)),
+            rounded(inside((event.clientY - edge.top - canvas.clientTop) / canvas.clientHeight))];
   }
 
   #key(event) {
     const command = event.ctrlKey || event.metaKey;
-    if (command && event.key.toLowerCase() === "z") this.undo();
+    if (command && !event.shiftKey && event.key.toLowerCase() === "z") this.undo();
     else if (command || event.altKey) return;
     else if (event.key === "Delete" || event.key === "Backspace") this.clear();
     else if (event.key === " ") this.#toggle(event);
