@@ -79,6 +79,11 @@ fuzz: $(STAMP) ## Fuzz the readers of tarballs, guided by coverage, ten minutes 
 leaks: $(STAMP) ## Try every fault and every death at every call of a deployment: nothing may be left; about half an hour
 	$(BIN)/python -m benchmarks.leak_campaign $(ARGS)
 
+.PHONY: drawing
+drawing: $(STAMP) ## Draw traced digits of MNIST through the page, and time its bars in Chromium: about five minutes
+	$(BIN)/python -m benchmarks.drawn_digits $(ARGS)
+	$(BIN)/python -m benchmarks.draw_latency $(ARGS)
+
 .PHONY: test-leaks
 test-leaks: $(STAMP) ## Let runs deploy, crash, expire and be reaped in 1,000 random sequences: about ten minutes
 	$(BIN)/pytest tests/cloud/test_cloud_leak_machine.py --hypothesis-profile=long --timeout=0 $(ARGS)

@@ -28,6 +28,7 @@ RUN_BY = {
     "byom verify model.tar.gz": "tests/tarball/test_tarball_cli.py",
     "byom inspect model.tar.gz": "tests/tarball/test_tarball_cli.py",
     "byom serve model.tar.gz": "tests/simulator/test_simulator_cli.py",
+    "byom draw model.tar.gz": "tests/canvas/test_draw_command.py",
 }
 """Where each command of the README is run."""
 
