@@ -38,8 +38,8 @@ all pen, and a large one a hair; ``benchmarks/drawn_digits.py`` says what that c
 _DOT = 1e-9
 """Sides of the canvas: what extends no further than that is a dot, and has no size to be fitted."""
 
-_STEP = 0.25
-"""Pixels between two points of a stroke that are looked at: what it bends in between cannot be seen."""
+_TIE = 1e-6
+"""Pixels: a drawing that is symmetric lies half-way between two places. Rounding must not choose between them."""
 
 _AT_ONCE = 256
 """Segments whose distances are held in memory together."""
@@ -82,19 +82,11 @@ MAPPINGS: dict[str, Callable[[Drawing], NDArray[np.float32]]] = {"mnist": mnist_
 
 def _segments(strokes: list[NDArray[np.float64]]) -> NDArray[np.float64]:
     """Both ends of every straight piece, (n, 2, 2); a dot is a piece that ends where it begins."""
-    return np.concatenate([_pieces(_thinned(stroke)) for stroke in strokes])
+    return np.concatenate([np.stack([stroke[:-1], stroke[1:]], axis=1) for stroke in map(_at_least_two, strokes)])
 
 
-def _pieces(stroke: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.stack([stroke[:-1], stroke[1:]] if len(stroke) > 1 else [stroke, stroke], axis=1)
-
-
-def _thinned(stroke: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Without the points that are hardly farther on than those before them."""
-    path = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(stroke, axis=0).T))])
-    _, kept = np.unique(np.floor(path / _STEP), return_index=True)
-    thinned: NDArray[np.float64] = stroke[np.union1d(kept, len(stroke) - 1)]
-    return thinned
+def _at_least_two(stroke: NDArray[np.float64]) -> NDArray[np.float64]:
+    return stroke if len(stroke) > 1 else np.concatenate([stroke, stroke])
 
 
 def _ink(segments: NDArray[np.float64], radius: float) -> NDArray[np.float64]:
@@ -108,16 +100,18 @@ def _ink(segments: NDArray[np.float64], radius: float) -> NDArray[np.float64]:
 def _squared_distances(segments: NDArray[np.float64]) -> NDArray[np.float64]:
     """From the middle of every pixel to the nearest segment, (400,)."""
     places = np.arange(BOX) + 0.5
-    pixels = np.stack(np.meshgrid(places, places), axis=-1).reshape(-1, 1, 2)
+    pixels = np.stack(np.meshgrid(places, places), axis=-1).reshape(-1, 2)
     nearest = np.full(len(pixels), np.inf)
     for start in range(0, len(segments), _AT_ONCE):
-        begin, end = segments[start : start + _AT_ONCE, 0], segments[start : start + _AT_ONCE, 1]
-        along, towards = end - begin, pixels - begin
-        length = np.maximum((along**2).sum(axis=-1), np.finfo(float).tiny)
-        share = np.clip((towards * along).sum(axis=-1) / length, 0, 1)
-        squares = ((towards - share[..., None] * along) ** 2).sum(axis=-1)
+        begin, end = segments[start : start + _AT_ONCE].transpose(1, 0, 2)
+        along = end - begin
+        length = (along**2).sum(axis=1)
+        towards = pixels @ along.T - (begin * along).sum(axis=1)
+        share = np.clip(towards / np.maximum(length, np.finfo(float).tiny), 0, 1)
+        from_begin = (pixels**2).sum(axis=1)[:, None] - 2 * pixels @ begin.T + (begin**2).sum(axis=1)
+        squares = from_begin - share * (2 * towards - share * length)
         nearest = np.minimum(nearest, squares.min(axis=1))
-    return nearest
+    return nearest.clip(min=0)
 
 
 def _centred(box: NDArray[np.float64]) -> NDArray[np.float32]:
@@ -127,6 +121,6 @@ def _centred(box: NDArray[np.float64]) -> NDArray[np.float32]:
     rows, columns = (
         (box.sum(axis=1 - axis) * np.arange(BOX)).sum() / mass if mass > 0 else (BOX - 1) / 2 for axis in (0, 1)
     )
-    top, left = (int(np.clip(round(CENTRE - middle), 0, SIDE - BOX)) for middle in (rows, columns))
+    top, left = (int(np.clip(np.ceil(CENTRE - middle - 0.5 - _TIE), 0, SIDE - BOX)) for middle in (rows, columns))
     picture[top : top + BOX, left : left + BOX] = np.rint(box * 255) / 255  # MNIST has 256 levels of grey
     return picture

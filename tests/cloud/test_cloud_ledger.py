@@ -611,6 +611,22 @@ def test_asking_disturbs_nobody(ledger: Ledger, monkeypatch: pytest.MonkeyPatch)
     assert heard == [False, False]
 
 
+def test_a_run_that_was_read_is_known_by_its_machines_name(ledger: Ledger) -> None:
+    """What another process wrote is compared by value: a run of this machine that is not there is not alive."""
+    ledger.begin(RUN)
+    [state] = ledger.runs()
+    assert not ledger.is_alive(state.run)
+
+
+def test_a_long_line_is_written_whole(ledger: Ledger) -> None:
+    """An owner may have a long name: no line is too long."""
+    long = replace(RUN, owner="o" * 2000)
+    ledger.begin(long)
+    ledger.intend(RUN.run, MODEL)
+    [state] = ledger.runs()
+    assert (state.run, [intent.resource for intent in state.open]) == (long, [MODEL])
+
+
 def test_what_cannot_be_asked_counts_as_alive(ledger: Ledger) -> None:
     """Out of file descriptors, nothing is known of a run: called dead, it would have its things deleted."""
     with ledger.alive(RUN.run):
