@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 MOMENTS, MEANS = ("before", "after"), ("watcher", "reap")
 PATIENCE = 60.0
 
+ATTEMPTS = 5
+"""Runs until one gets as far as the request at which it is to die: a faster one asks after its endpoint less often."""
+
 
 @dataclass(frozen=True)
 class Death:
@@ -84,16 +87,12 @@ class Killer:
         assert not self._left(), f"the run that nobody kills leaked {self._left()}"
         return seen.read_text(encoding="ascii").split()
 
-    def kill(self, at: int, operation: str, moment: str, means: str) -> Death:
-        """One run, killed at one request."""
-        number = uuid.uuid4().hex[:8]
+    def kill(self, at: int, operation: str, moment: str, means: str) -> Death | None:
+        """One run, killed at one request; None if no run gets that far: how often it has to look varies."""
+        number = self._killed(at, operation, moment)
+        if number is None:
+            return None
         state = self._folder / number
-        pid = os.fork()
-        if pid == 0:
-            os.environ[MARK] = number
-            self._live(state, number, at=at, moment=moment)
-        _, status = os.waitpid(pid, 0)
-        assert os.WIFSIGNALED(status), f"it was to be killed at {operation}, and ended with {status}"
         died, made = time.monotonic(), len(self._left())
         try:
             if means == "reap":
@@ -108,6 +107,21 @@ class Killer:
         finally:
             kill_marked(number)
         return Death(at, operation, moment, means, made, sorted(map(str, left)) + left_open, round(seconds, 2))
+
+    def _killed(self, at: int, operation: str, moment: str) -> str | None:
+        """The number of a run that is dead now."""
+        for _ in range(ATTEMPTS):
+            number = uuid.uuid4().hex[:8]
+            pid = os.fork()
+            if pid == 0:
+                os.environ[MARK] = number
+                self._live(self._folder / number, number, at=at, moment=moment)
+            _, status = os.waitpid(pid, 0)
+            if os.WIFSIGNALED(status):
+                return number
+            assert status == 0, f"it was to be killed at {operation}, and ended with {status}"
+            assert not self._left(), f"a run that was too short to be killed leaked {self._left()}"
+        return None
 
     def _left(self) -> set[Any]:
         return flow.everything(self._bystander) - self._before
@@ -185,6 +199,7 @@ def campaign(
     from harness.cloud.session import import_sagemaker
 
     import_sagemaker()
+    sys.excepthook = sys.__excepthook__  # the SDK's writes to where the results go
     killer = Killer(url, folder, artifact, script)
     calls = killer.record()
     points = [(at, moment) for at in range(len(calls)) for moment in MOMENTS][::step]
@@ -192,7 +207,9 @@ def campaign(
     by_turns = [(*point, MEANS[number % 2]) for number, point in enumerate(points)]
     job, jobs = share
     for at, moment, means in (both if step == 1 else by_turns)[job::jobs]:
-        yield killer.kill(at, calls[at], moment, means)
+        death = killer.kill(at, calls[at], moment, means)
+        if death is not None:
+            yield death
 
 
 def main() -> None:
