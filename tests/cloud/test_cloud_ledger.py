@@ -441,6 +441,16 @@ def test_a_later_version_may_say_more(ledger: Ledger, clock: SimpleNamespace) ->
     assert ledger.runs() == states[-1]
 
 
+@pytest.mark.parametrize("event", ["adopted", "thanked"])
+def test_an_event_that_is_not_known_changes_nothing(ledger: Ledger, clock: SimpleNamespace, event: str) -> None:
+    """A later version may write events of its own: what they are about is neither made nor gone by them."""
+    states = write_story(ledger)
+    told = {"at": NOW, "event": event, "run": RUN.run, "kind": "ENDPOINT", "name": ENDPOINT.name, "hourly": 0.0}
+    with ledger.path.open("a") as stream:
+        stream.write(f"{json.dumps(told)}\n")
+    assert ledger.runs() == states[-1]
+
+
 def test_a_run_begins_once(ledger: Ledger) -> None:
     """What is told of a run a second time does not change who it is, and forgets nothing."""
     ledger.begin(RUN)
