@@ -7,6 +7,7 @@ import secrets
 import subprocess
 import sys
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -211,13 +212,28 @@ def test_a_run_of_another_host_counts_as_alive(yard: Yard) -> None:
 
 def test_a_kept_run_stays_until_it_is_named_or_over(yard: Yard) -> None:
     """Kept on purpose: a plain reap leaves it and says how to delete it; its own number or its time's end delete it."""
-    run, over = yard.dead(seconds=610), yard.dead(seconds=-1)
+    run, over = yard.dead(seconds=3050), yard.dead(seconds=-1)
     for kept in (run, over):
         yard.ledger.keep(kept.run)
-    how = f"is kept on purpose for 10 more minutes; pass --run {run.run} to delete it now"
+    how = f"is kept on purpose for 51 more minutes; pass --run {run.run} to delete it now"
     assert yard.search().passed_over == (f"run {run.run}: {how}",)
     assert yard.found() == [over.run]
     assert (yard.found(run.run), yard.search(run.run).passed_over) == ([run.run], ())
+
+
+@pytest.mark.parametrize(("late", "is_over"), [(-0.5, False), (0.0, True), (0.5, True)])
+def test_time_is_over_at_its_very_end(
+    clean_yard: Yard, monkeypatch: pytest.MonkeyPatch, late: float, is_over: bool
+) -> None:
+    """By the ledger, and by tags alone, which tell whole seconds: half a second before it is not, and then it is."""
+    yard, here, claimed = clean_yard, clean_yard.dead(host="elsewhere"), clean_yard.run()
+    make_object(yard.root, claimed)
+    monkeypatch.setattr(reaper, "time", SimpleNamespace(time=lambda: here.expires + late))
+    assert (here.run in yard.found()) == is_over
+    monkeypatch.setattr(reaper, "time", SimpleNamespace(time=lambda: Claim.of(claimed).expires + late))
+    assert (claimed.run in yard.found()) == is_over
+    monkeypatch.undo()
+    assert yard.reap(yard.search(claimed.run)) == []
 
 
 @pytest.mark.parametrize("seconds", [600, -1], ids=["in time", "expired"])
@@ -225,6 +241,7 @@ def test_a_kept_run_stays_until_it_is_named_or_over(yard: Yard) -> None:
     ("fields", "reason"),
     [
         ({"owner": "somebody"}, "belongs to somebody; pass --owner to reap it"),
+        ({"owner": "a colleague"}, "belongs to a colleague; pass --owner to reap it"),
         ({"account": "999999999999"}, "is in account 999999999999, us-east-1; reap there"),
         ({"region": "eu-west-1"}, f"is in account {flow.ACCOUNT}, eu-west-1; reap there"),
     ],
@@ -276,15 +293,16 @@ def test_a_log_group_is_found_without_its_endpoint(clean_yard: Yard) -> None:
     assert yard.reap(found) == []
 
 
-def test_a_claim_in_time_is_left_alone_unless_it_is_named(clean_yard: Yard) -> None:
+@pytest.mark.parametrize("stranger", ["somebody", "a colleague"])
+def test_a_claim_in_time_is_left_alone_unless_it_is_named(clean_yard: Yard, stranger: str) -> None:
     """Without a ledger nobody knows whether its process lives: that is for the user to say, of their own runs."""
-    yard, run, other = clean_yard, clean_yard.run(), clean_yard.run(owner="somebody", seconds=-1)
+    yard, run, other = clean_yard, clean_yard.run(), clean_yard.run(owner=stranger, seconds=-1)
     for one in (run, other):
         make_object(yard.root, one)
     assert yard.search() == yard.search(other.run) == Search(())
     assert yard.found(run.run) == [run.run]
     assert yard.reap(yard.search(run.run)) == []
-    yard.owner = "somebody"
+    yard.owner = stranger
     assert yard.reap(yard.search()) == []
 
 
