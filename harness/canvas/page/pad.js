@@ -25,7 +25,6 @@ export class Pad extends EventTarget {
     this.#canvas = canvas;
     this.#listen();
     new ResizeObserver(() => this.#paint()).observe(canvas);
-    addEventListener("resize", () => this.#paint()); // to a screen of finer pixels, the canvas as large as before
     for (const look of ["(prefers-color-scheme: dark)", "(forced-colors: active)"]) {
       matchMedia(look).addEventListener("change", () => this.#paint());
     }
@@ -102,10 +101,11 @@ export class Pad extends EventTarget {
   }
 
   #place(event) {
-    const canvas = this.#canvas;
-    const edge = canvas.getBoundingClientRect(); // with its border, on which nothing is drawn
-    return [rounded(inside((event.clientX - edge.left - canvas.clientLeft) / canvas.clientWidth)),
-            rounded(inside((event.clientY - edge.top - canvas.clientTop) / canvas.clientHeight))];
+    const edge = this.#canvas.getBoundingClientRect();
+    const border = this.#canvas.clientLeft; // nothing is drawn on it
+    const side = edge.width - 2 * border;
+    return [rounded(inside((event.clientX - edge.left - border) / side)),
+            rounded(inside((event.clientY - edge.top - border) / side))];
   }
 
   #key(event) {

@@ -9,11 +9,14 @@ const QUIET = 700; // milliseconds of rest before a screen reader is told
 
 const find = (id) => document.getElementById(id);
 const percent = (share, digits = 0) => `${(100 * share).toFixed(digits)}\u00a0%`;
+const width = (share) => `${100 * Math.min(1, Math.max(0, share))}%`; // some models answer what is no probability
 
 const pad = new Pad(find("pad"));
 const model = new Model();
 const rows = makeRows(find("bars").tBodies[0]);
-const kept = new Map();
+const kept = new Map(); // drawing as JSON: what it shows; so the same one is not kept twice
+let isSaved = true;
+let isLabelChosen = false;
 let speaking = 0;
 
 function makeRows(body) {
@@ -40,15 +43,15 @@ function sortedByShare(probabilities) {
 }
 
 function inWords([first, second]) {
-  const one = `${WORDS[first.digit]} (${percent(first.share)})`;
-  if (first.share >= SURE) return `This is most likely a ${one}.`;
-  return `This could be a ${one}, or a ${WORDS[second.digit]} (${percent(second.share)}).`;
+  const one = ({ digit, share }) => `${digit === 8 ? "an" : "a"} ${WORDS[digit]} (${percent(share)})`;
+  if (first.share >= SURE) return `This is most likely ${one(first)}.`;
+  return `This could be ${one(first)}, or ${one(second)}.`;
 }
 
 function show({ probabilities, picture, milliseconds, moment, isNewest }) {
   const sorted = sortedByShare(probabilities);
   rows.forEach(({ row, bar, share }, digit) => {
-    bar.style.inlineSize = `${100 * probabilities[digit]}%`;
+    bar.style.inlineSize = width(probabilities[digit]);
     share.textContent = percent(probabilities[digit], 1);
     row.className = digit === sorted[0].digit ? "most-likely" : "";
   });
@@ -59,13 +62,38 @@ function show({ probabilities, picture, milliseconds, moment, isNewest }) {
   find("raw").textContent = JSON.stringify([probabilities]);
   showPicture(picture);
   find("problem").textContent = "";
-  find("again").hidden = true;
+  withdraw("again", "hidden");
   find("bars").ariaBusy = String(!isNewest);
+  markStale(false);
   const elapsed = performance.now() - moment;
   find("latency").textContent = `${elapsed.toFixed(0)} ms from stroke to bars, ${milliseconds.toFixed(0)} of them the model's`;
   find("latency").dataset.milliseconds = elapsed.toFixed(2);
-  if (isNewest) find("label").value = String(sorted[0].digit);
+  if (!isNewest) return;
+  propose(String(sorted[0].digit));
   say(words);
+}
+
+function markStale(isStale) {
+  for (const id of ["bars", "answer"]) find(id).classList.toggle("stale", isStale);
+  if (isStale && !("digit" in find("answer").dataset)) find("answer").textContent = "No answer yet.";
+}
+
+// What the drawing shows: as the model says, until somebody says otherwise; nothing while neither has.
+function propose(label) {
+  if (!isLabelChosen) find("label").value = label;
+  offerKeeping();
+}
+
+function offerKeeping() {
+  if (pad.isEmpty || !find("label").value) withdraw("keep", "disabled");
+  else find("keep").disabled = false;
+}
+
+// The keyboard's focus must not go with a button.
+function withdraw(id, how) {
+  const isFocused = find(id) === document.activeElement;
+  find(id)[how] = true;
+  if (isFocused) find("pad").focus({ preventScroll: true });
 }
 
 function item(text) {
@@ -99,48 +127,65 @@ function showNothing() {
   delete find("latency").dataset.milliseconds;
   delete find("answer").dataset.digit;
   find("answer").textContent = "Nothing is drawn yet.";
-  find("again").hidden = true;
+  withdraw("again", "hidden");
   find("bars").ariaBusy = "false";
+  markStale(false);
+  isLabelChosen = false;
+  propose("");
   showPicture(new Array(28 * 28).fill(0));
   say("The canvas is empty.");
 }
 
 function asks(moment) {
+  clearTimeout(speaking);
   find("hint").hidden = !pad.isEmpty;
-  for (const id of ["undo", "clear", "keep"]) find(id).disabled = pad.isEmpty;
   if (pad.isEmpty) {
+    for (const id of ["undo", "clear"]) withdraw(id, "disabled");
     model.forget();
     showNothing();
     return;
   }
+  for (const id of ["undo", "clear"]) find(id).disabled = false;
+  find("bars").ariaBusy = "true";
   const mapping = document.querySelector("input[name=mapping]:checked").value;
   model.ask({ strokes: pad.strokes, pen: pad.pen, mapping }, moment);
 }
 
 function keep() {
-  const label = find("label").value;
-  kept.set(label, [...(kept.get(label) ?? []), { pen: pad.pen, strokes: pad.strokes }]);
-  find("kept").textContent = `Kept: ${[...kept].map(([digit, some]) => `${some.length} × ${digit}`).join(", ")}`;
+  kept.set(JSON.stringify({ pen: pad.pen, strokes: pad.strokes }), find("label").value);
+  find("kept").textContent = `Kept: ${byLabel().map(([label, some]) => `${some.length} × ${label}`).join(", ")}`;
   find("save").disabled = false;
+  isSaved = false;
+}
+
+function byLabel() {
+  const groups = WORDS.map((_, digit) => [String(digit), [...kept].filter(([, label]) => label === String(digit))]);
+  return groups.filter(([, some]) => some.length).map(([label, some]) => [label, some.map(([drawing]) => drawing)]);
 }
 
 function save() {
-  const entries = [...kept].sort().map(([label, some]) =>
-    `"${label}": [\n${some.map((drawing) => JSON.stringify(drawing)).join(",\n")}\n]`);
+  const entries = byLabel().map(([label, some]) => `"${label}": [\n${some.join(",\n")}\n]`);
   const link = document.createElement("a");
   link.href = URL.createObjectURL(new Blob([`{\n${entries.join(",\n")}\n}\n`], { type: "application/json" }));
   link.download = "drawn-digits.json";
   link.click();
-  URL.revokeObjectURL(link.href);
+  setTimeout(() => URL.revokeObjectURL(link.href), 60_000); // a browser may ask its user first
+  isSaved = true;
 }
 
 async function introduce() {
+  const response = await fetch("/about");
+  if (!response.ok) throw new Error(`status ${response.status}`);
+  const about = await response.json();
+  find("source").textContent = `Answers come from ${about.source}.`;
+  find("price").textContent = about.price;
+  find("price").hidden = !about.price;
+  return about;
+}
+
+async function begin() {
   try {
-    const about = await (await fetch("/about")).json();
-    find("source").textContent = `Answers come from ${about.source}.`;
-    find("price").textContent = about.price;
-    find("price").hidden = !about.price;
-    find("pen").value = pad.pen = about.pen.default;
+    find("pen").value = pad.pen = (await introduce()).pen.default;
   } catch {
     find("source").textContent = "";
     find("problem").textContent = "The program behind this page does not answer. Start byom draw again.";
@@ -154,24 +199,36 @@ pad.addEventListener("pen", ({ detail: isDown }) => {
 });
 model.addEventListener("answer", (event) => show(event.detail));
 model.addEventListener("waiting", () => {
-  find("bars").ariaBusy = "true";
+  markStale(true);
+  propose("");
   find("latency").textContent = "Waiting for the endpoint …";
 });
 model.addEventListener("problem", (event) => {
-  find("bars").ariaBusy = "true";
+  markStale(true);
+  propose("");
   find("latency").textContent = "";
   find("problem").textContent = `No answer to this drawing. ${event.detail}`;
   find("again").hidden = false;
 });
 find("undo").addEventListener("click", () => pad.undo());
 find("clear").addEventListener("click", () => pad.clear());
-find("again").addEventListener("click", () => asks(performance.now()));
+find("again").addEventListener("click", () => {
+  find("problem").textContent = ""; // so that the same words are seen, and heard, to come again
+  asks(performance.now());
+});
 find("pen").addEventListener("input", (event) => { pad.pen = Number(event.target.value); });
 find("keep").addEventListener("click", keep);
 find("save").addEventListener("click", save);
+find("label").addEventListener("change", () => {
+  isLabelChosen = Boolean(find("label").value);
+  offerKeeping();
+});
 for (const choice of document.querySelectorAll("input[name=mapping]")) {
   choice.addEventListener("change", () => asks(performance.now()));
 }
-find("label").append(...WORDS.map((_, digit) => new Option(digit, digit)));
-showNothing();
-introduce();
+addEventListener("beforeunload", (event) => isSaved || event.preventDefault());
+// Back from the terminal, where byom draw may have been started again with another model.
+addEventListener("focus", () => introduce().catch(() => {}));
+find("label").append(new Option("–", ""), ...WORDS.map((_, digit) => new Option(digit, digit)));
+asks(performance.now());
+begin();
