@@ -26,7 +26,7 @@ MOST_POINTS = 10_000
 """Points in one drawing: minutes of scribbling."""
 
 REACH = 1.0
-"""How far a pen may leave the canvas, in its sides: a finger that slips off the edge goes on drawing."""
+"""How far off the canvas a point may be, in its sides: in what others have recorded. The page stays on its canvas."""
 
 _SHORT = 60
 """Characters of something that a message quotes."""
@@ -134,8 +134,7 @@ def _stroke(number: int, points: Any) -> NDArray[np.float64]:
 
 
 def _pen(width: Any) -> float:
-    is_number = isinstance(width, int | float) and not isinstance(width, bool)
-    if not is_number or not THINNEST <= width <= THICKEST:  # nor is what is no number between them
+    if not isinstance(width, int | float) or not THINNEST <= width <= THICKEST:  # no boolean is either, and no NaN
         raise DataError(f"pen: expected a width of {THINNEST} to {THICKEST} sides of the canvas, found {short(width)}")
     return float(width)
 

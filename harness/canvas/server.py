@@ -7,8 +7,11 @@ that the model was shown, its probabilities and how long it took. Every error is
 from __future__ import annotations
 
 import json
+import re
+import socket
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from http import HTTPStatus
 from importlib import resources
@@ -16,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from harness.canvas.drawing import PEN, THICKEST, THINNEST, Drawing
+from harness.canvas.drawing import PEN, THICKEST, THINNEST, Drawing, short
 from harness.canvas.picture import MAPPINGS
 from harness.errors import DataError, HarnessError, ServingError
 
@@ -38,6 +41,12 @@ MOST_BYTES = 512 * 1024
 SECONDS = 30.0
 """How long a connection may keep quiet."""
 
+_POLL_SECONDS = 0.1
+"""How long stopping may take to be noticed."""
+
+_ROUNDING = 1e-3
+"""How far beyond 0 and 1 a probability may be."""
+
 _FILES = {
     "/": ("index.html", "text/html; charset=utf-8"),
     "/page.css": ("page.css", "text/css; charset=utf-8"),
@@ -47,8 +56,10 @@ _FILES = {
     "/icon.svg": ("icon.svg", "image/svg+xml"),
 }
 
-_NAMES = frozenset({"127.0.0.1", "localhost"})
+_NAMES = ("127.0.0.1", "localhost")
 """What a browser may call this machine. Any other name was pointed here by somebody else (DNS rebinding)."""
+
+_HOST = re.compile(rf"(?:{'|'.join(map(re.escape, _NAMES))})(?::[0-9]+)?", re.ASCII)
 
 _HEADERS = {
     "Content-Security-Policy": (
@@ -100,12 +111,14 @@ class Page:
         from werkzeug.wrappers import Request
 
         request = Request(environ)
-        request.max_content_length = MOST_BYTES
         try:
             _check_place(request)
             response = self._respond(request)
         except _RefusalError as refusal:
             response = _as_json({"error": str(refusal)}, refusal.status)
+        except Exception as error:  # noqa: BLE001 - it is told where somebody looks, and the page goes on
+            found = f"{type(error).__name__}: {error}"
+            response = _as_json({"error": f"expected an answer, found {found}"}, HTTPStatus.INTERNAL_SERVER_ERROR)
         response.headers.update(_HEADERS)
         return response(environ, start_response)
 
@@ -132,7 +145,7 @@ class Page:
         mapping = content.pop("mapping", "mnist")
         if not isinstance(mapping, str) or mapping not in MAPPINGS:
             known = ", ".join(MAPPINGS)
-            raise _RefusalError(HTTPStatus.BAD_REQUEST, f"mapping: expected one of {known}, found {mapping!r:.60}")
+            raise _RefusalError(HTTPStatus.BAD_REQUEST, f"mapping: expected one of {known}, found {short(mapping)}")
         try:
             picture = MAPPINGS[mapping](Drawing.from_dict(content))
         except DataError as error:
@@ -171,14 +184,21 @@ class PageServer:
             def log(self, type: str, message: str, *args: Any) -> None:  # noqa: A002 - werkzeug's name
                 pass
 
-        _check_free(port)
-        self._server = make_server("127.0.0.1", port, page, threaded=True, request_handler=Quiet)
-        self._thread = threading.Thread(target=self._server.serve_forever, name="page to draw on", daemon=True)
+            def handle(self) -> None:
+                with suppress(Exception):  # what is no HTTP: socketserver would print a traceback
+                    super().handle()
+
+        with _listener(port) as listener:
+            self._server = make_server(
+                "127.0.0.1", port, page, threaded=True, request_handler=Quiet, fd=listener.fileno()
+            )
+        serve, every = self._server.serve_forever, (_POLL_SECONDS,)
+        self._thread = threading.Thread(target=serve, args=every, name="page to draw on", daemon=True)
 
     @property
     def url(self) -> str:
         """Where the page is."""
-        return f"http://127.0.0.1:{self._server.server_port}/"
+        return f"http://127.0.0.1:{self._server.port}/"
 
     def __enter__(self) -> Self:
         """Start."""
@@ -194,28 +214,29 @@ class PageServer:
         self._server.server_close()
 
 
-def _check_free(port: int) -> None:
-    """Werkzeug would end the process with a message of its own."""
-    import socket
-
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except (OSError, OverflowError) as error:
-            raise ServingError(f"port {port} on 127.0.0.1 cannot be had: {error}; choose another one") from error
+def _listener(port: int) -> socket.socket:
+    """Ours, as werkzeug ends the process with a message of its own where a port cannot be had."""
+    listener = socket.socket()
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(("127.0.0.1", port))
+        listener.listen()
+    except (OSError, OverflowError) as error:
+        listener.close()
+        raise ServingError(f"port {port} on 127.0.0.1 cannot be had: {error}; choose another one") from error
+    return listener
 
 
 def _check_place(request: Request) -> None:
     """A page of another site must neither read nor ask anything here, under whatever name it reaches this machine."""
-    host = request.headers.get("Host", "")
-    if host.rpartition(":")[0] not in _NAMES and host not in _NAMES:
-        names = " or ".join(sorted(_NAMES))
-        raise _RefusalError(HTTPStatus.FORBIDDEN, f"host: expected {names}, found {host!r:.60}; open the address told")
+    host = request.headers.get("Host", "").lower()
+    if not _HOST.fullmatch(host):
+        names = " or ".join(_NAMES)
+        raise _RefusalError(HTTPStatus.FORBIDDEN, f"host: expected {names}, found {short(host)}; open the address told")
     origin = request.headers.get("Origin")
     if origin is not None and origin != f"http://{host}":
         raise _RefusalError(
-            HTTPStatus.FORBIDDEN, f"origin: expected http://{host}, found {origin!r:.60}: another site's page"
+            HTTPStatus.FORBIDDEN, f"origin: expected http://{host}, found {short(origin)}: another site's page"
         )
 
 
@@ -223,38 +244,54 @@ def _check_method(request: Request, *allowed: str) -> None:
     if request.method not in allowed:
         expected = " or ".join(allowed)
         raise _RefusalError(
-            HTTPStatus.METHOD_NOT_ALLOWED, f"{request.path}: expected {expected}, found {request.method!r:.60}"
+            HTTPStatus.METHOD_NOT_ALLOWED, f"{request.path}: expected {expected}, found {short(request.method)}"
         )
 
 
 def _content(request: Request) -> Any:
     """The JSON that was sent."""
-    from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
-
     if request.mimetype != "application/json":
-        found = request.mimetype or "none"
+        found = short(request.mimetype) if request.mimetype else "none"
         raise _RefusalError(
-            HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"content type: expected application/json, found {found:.60}"
+            HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"content type: expected application/json, found {found}"
         )
     try:
-        return json.loads(request.get_data())
-    except RequestEntityTooLarge as error:
+        return json.loads(_body(request))
+    except (ValueError, RecursionError) as error:
+        raise _RefusalError(HTTPStatus.BAD_REQUEST, f"request: expected JSON, found something else: {error}") from error
+
+
+def _body(request: Request) -> bytes:
+    """What was sent, all of it."""
+    from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
+
+    request.max_content_length = MOST_BYTES + 1  # of what comes in chunks, werkzeug cuts the rest off and says nothing
+    try:
+        body = request.get_data()
+        is_too_large = len(body) > MOST_BYTES
+    except RequestEntityTooLarge:
+        is_too_large = True
+    except ClientDisconnected as error:
+        raise _RefusalError(HTTPStatus.BAD_REQUEST, "request: expected all of it, found that it ends early") from error
+    if is_too_large:
         found = f"{request.content_length:,}" if request.content_length else "more"
         raise _RefusalError(
             HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"request: expected at most {MOST_BYTES:,} bytes, found {found}"
-        ) from error
-    except (ValueError, RecursionError, ClientDisconnected) as error:
-        raise _RefusalError(HTTPStatus.BAD_REQUEST, f"request: expected JSON, found something else: {error}") from error
+        )
+    return body
 
 
 def _checked(answer: NDArray[np.float64]) -> NDArray[np.float64]:
     values = np.asarray(answer, dtype=np.float64)
-    if values.shape != (len(DIGITS),) or not np.isfinite(values).all():
-        raise ServingError(
-            f"expected {len(DIGITS)} probabilities, one for each digit, found an answer of shape {values.shape}: "
-            f"is this a model of digits?"
-        )
-    return values
+    if values.shape != (len(DIGITS),):
+        found = f"an answer of shape {values.shape}"
+    elif not ((values >= -_ROUNDING) & (values <= 1 + _ROUNDING)).all():  # nor is what is no number
+        found = f"numbers from {values.min():g} to {values.max():g}"
+    else:
+        return values
+    raise ServingError(
+        f"expected {len(DIGITS)} probabilities, one for each digit, found {found}: is this a model of digits?"
+    )
 
 
 def _as_json(content: dict[str, Any], status: HTTPStatus = HTTPStatus.OK) -> Response:

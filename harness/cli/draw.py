@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from contextlib import contextmanager
 from pathlib import Path
@@ -82,7 +81,11 @@ def draw(
 def _open(url: str) -> None:
     import webbrowser
 
-    if not webbrowser.open(url):
+    try:
+        is_open = webbrowser.open(url)
+    except (webbrowser.Error, OSError, ValueError):  # BROWSER may hold anything
+        is_open = False
+    if not is_open:
         typer.echo(f"No browser could be opened; open {url} yourself.", err=True)
 
 
@@ -99,19 +102,20 @@ def _tarball(tarball: Path, entry_point: Path | None) -> Iterator[tuple[Answerer
 
 
 def _picture_shape(tarball: Path) -> tuple[int, ...]:
-    """The shape in which a tarball's model takes one picture; serving says what else is wrong with it."""
+    """The shape in which a tarball's model takes each picture of a batch; serving says what else is wrong with it."""
     from harness.canvas.picture import SIDE
     from harness.errors import ArtifactError
     from harness.tarball.facts import read_facts
 
     facts = read_facts(tarball)
     shapes = list(facts.inputs.values())
-    if not facts.problems and [math.prod(shape) for shape in shapes] != [SIDE * SIDE]:
+    sides = [tuple(side for side in shape if side != 1) for shape in shapes]
+    if not facts.problems and sides not in ([(SIDE, SIDE)], [(SIDE * SIDE,)]):
         raise ArtifactError(
             f"{tarball}: expected a model with one input of {SIDE} x {SIDE} pixels, found inputs {facts.inputs}; "
             f"the page draws pictures of that size only"
         )
-    return shapes[0] if shapes else (SIDE, SIDE)
+    return shapes[0][1:] if shapes else (SIDE, SIDE)
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.cloud.budget import hourly_price
 from harness.cloud.refusal import is_gone, told
+from harness.cloud.session import SIMULATED
 from harness.errors import CloudError
 
 if TYPE_CHECKING:
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
 IN_SERVICE = frozenset({"InService", "Updating", "SystemUpdating", "RollingBack"})
 """Statuses in which SageMaker answers invocations (``DescribeEndpoint``)."""
 
+_VARIANTS = ("ProductionVariants", "ShadowProductionVariants")
+"""All are billed, those as well that nobody gets an answer from."""
+
 
 @dataclass(frozen=True)
 class Running:
@@ -22,16 +26,22 @@ class Running:
 
     Attributes:
         name: of the endpoint.
-        instances: type and number of what it runs on, such as ("ml.m4.xlarge", 1); empty where it is serverless.
+        instances: type and number of what it runs on, such as ("ml.m4.xlarge", 1); empty where it is serverless, None
+            where its configuration was deleted, which alone tells.
         hourly: dollars an hour that these cost at most; None where a price is not known.
     """
 
     name: str
-    instances: tuple[tuple[str, int], ...]
+    instances: tuple[tuple[str, int], ...] | None
     hourly: float | None
 
     def told_price(self) -> str:
         """What it costs, in words."""
+        if self.instances is None:
+            return (
+                f"Endpoint {self.name}: its configuration was deleted, which alone tells what it runs on and costs: "
+                f"billed until it is deleted, drawing or not."
+            )
         machines = " and ".join(f"{count} x {kind}" for kind, count in self.instances)
         if not machines:
             return f"Endpoint {self.name} is serverless: AWS bills each request."
@@ -54,27 +64,45 @@ def find_running(cloud: Cloud, name: str) -> Running:
         if status not in IN_SERVICE:
             reason = endpoint.get("FailureReason", "")
             raise CloudError(f"endpoint {name}: expected it to be InService, found {status}. {reason}".rstrip(" ."))
-        config = client.describe_endpoint_config(EndpointConfigName=endpoint["EndpointConfigName"])
+        config = _config(client, endpoint["EndpointConfigName"])
     except (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError) as error:
         if is_gone(error):
             raise CloudError(
                 f"endpoint {name}: expected one of that name in the {cloud.kind} account in "
                 f"{cloud.recorder.run.region}, found none"
             ) from error
-        raise CloudError(f"endpoint {name}: {told(error)}") from error
+        is_absent = cloud.kind == SIMULATED and isinstance(error, botocore.exceptions.EndpointConnectionError)
+        hint = "; start it with: byom simulate" if is_absent else ""
+        raise CloudError(f"endpoint {name}: {told(error)}{hint}") from error
+    if config is None:
+        return Running(name, None, None)
     instances = _instances(endpoint, config)
     return Running(name, instances, _hourly(instances, cloud.recorder.run.region))
 
 
+def _config(client: Any, name: str) -> dict[str, Any] | None:
+    """What an endpoint was made of; None if that was deleted, which an endpoint outlives."""
+    import botocore.exceptions
+
+    try:
+        config: dict[str, Any] = client.describe_endpoint_config(EndpointConfigName=name)
+    except botocore.exceptions.ClientError as error:
+        if is_gone(error):
+            return None
+        raise
+    return config
+
+
 def _instances(endpoint: dict[str, Any], config: dict[str, Any]) -> tuple[tuple[str, int], ...]:
     """As many as there are now, which is not always what the configuration began with."""
-    now = {variant["VariantName"]: variant for variant in endpoint.get("ProductionVariants", [])}
+    now = {variant["VariantName"]: variant for kind in _VARIANTS for variant in endpoint.get(kind, [])}
     return tuple(
         (
             variant["InstanceType"],
             now.get(variant["VariantName"], {}).get("CurrentInstanceCount") or variant.get("InitialInstanceCount", 1),
         )
-        for variant in config["ProductionVariants"]
+        for kind in _VARIANTS
+        for variant in config.get(kind, [])
         if "InstanceType" in variant
     )
 

@@ -66,10 +66,13 @@ def one_answer(server: ModelServer, example: NDArray[np.float32]) -> NDArray[np.
     if answer.status != HTTPStatus.OK:
         raise ServingError(f"model server: expected status 200, found {answer.status}: {shown}; byom serve shows why")
     try:
-        [row] = json.loads(answer.body)
-        return np.array(row, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise ServingError(f"model server: expected one row of numbers as JSON, found {shown}") from error
+        rows = np.array(json.loads(answer.body), dtype=np.float64)
+    except (TypeError, ValueError, OverflowError, RecursionError):
+        rows = np.empty(0)
+    if rows.ndim != 2 or len(rows) != 1:  # noqa: PLR2004 - examples and classes
+        raise ServingError(f"model server: expected one row of numbers as JSON, found {shown}")
+    row: NDArray[np.float64] = rows[0]
+    return row
 
 
 def _install_script(code: Path, entry_point: Path | None) -> str:
