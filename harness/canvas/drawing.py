@@ -93,12 +93,21 @@ def read_drawings(path: str | Path) -> dict[str, tuple[Drawing, ...]]:
         DataError: there is no such file, or it holds something else; names the entry.
     """
     try:
-        held = json.loads(Path(path).read_bytes())
+        held = json.loads(Path(path).read_bytes(), object_pairs_hook=_once)
     except (OSError, ValueError, RecursionError) as error:
         raise DataError(f"{path}: expected recorded drawings as JSON, found {error}") from error
     if not isinstance(held, dict) or not all(isinstance(drawings, list) for drawings in held.values()):
         raise DataError(f"{path}: expected an object of lists of drawings, found {short(held)}")
     return {label: tuple(_entries(f"{path}: {label!r}", drawings)) for label, drawings in held.items()}
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object; JSON's reader would take the last of several that are called the same, and lose the others."""
+    names = [name for name, _ in pairs]
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(f"{name!r} twice; put the drawings of one label into one list")
+    return dict(pairs)
 
 
 def _entries(where: str, drawings: list[Any]) -> Iterable[Drawing]:

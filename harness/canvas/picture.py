@@ -92,9 +92,8 @@ def _at_least_two(stroke: NDArray[np.float64]) -> NDArray[np.float64]:
 def _ink(segments: NDArray[np.float64], radius: float) -> NDArray[np.float64]:
     """How much of each pixel a round pen has covered, float64 (20, 20) in [0, 1]."""
     distance = np.sqrt(_squared_distances(segments)).reshape(BOX, BOX)
-    # What a band of that half-width covers of a pixel-wide window at that distance from its middle.
-    covered: NDArray[np.float64] = np.minimum(distance + 0.5, radius) - np.maximum(distance - 0.5, -radius)
-    return covered.clip(0, 1)
+    # What a half-plane covers of a pixel-wide window at that distance from its edge: no pen is thinner than a pixel.
+    return np.clip(radius + 0.5 - distance, 0, 1)
 
 
 def _squared_distances(segments: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -97,7 +97,10 @@ def live_session(region: str | None) -> Any:
                 "live AWS: expected credentials, found none; run `aws configure` or set AWS_ACCESS_KEY_ID"
             )
         if not boto.region_name:  # an empty AWS_DEFAULT_REGION is none
-            raise MissingError("live AWS: expected a region, found none; pass --aws-region or set AWS_DEFAULT_REGION")
+            raise MissingError(
+                "live AWS: expected a region, found none; "
+                "pass --aws-region (of byom: --region) or set AWS_DEFAULT_REGION"
+            )
     except botocore.exceptions.BotoCoreError as error:
         raise MissingError(f"live AWS: {error}; mend the AWS profile or unset AWS_PROFILE") from error
     return redirected(boto, stand_in()) if stand_in() else boto

@@ -98,7 +98,7 @@ class Predictor:
             raise CloudError(f"endpoint {self.endpoint_name}: {told(error)}") from error
         try:
             rows = np.array(json.loads(content), dtype=np.float64)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError, RecursionError):
             rows = np.empty(0)
         if rows.ndim != 2 or len(rows) != count:  # noqa: PLR2004 - images and classes
             raise CloudError(

@@ -129,9 +129,15 @@ def redirected(boto: Any, url: str) -> Any:
     Raises:
         CloudError: ``url`` is not on this machine's loopback.
     """
-    if urlsplit(url).hostname != "127.0.0.1":
+    try:
+        place = urlsplit(url)
+        is_here = place.scheme == "http" and place.hostname == "127.0.0.1" and place.port != 0
+    except ValueError:
+        is_here = False
+    if not is_here:
         raise CloudError(
-            f"simulated account: expected an address on 127.0.0.1, found {url!r}; pass SimulatedAccount.url"
+            f"simulated account: expected an address on 127.0.0.1, found {url!r}; pass the one that byom simulate "
+            f"tells, such as http://127.0.0.1:5000"
         )
     boto.events.register("before-send", _Redirect(url))
     return boto

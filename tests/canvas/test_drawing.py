@@ -259,6 +259,17 @@ def test_what_cannot_be_read_is_named(tmp_path: Path, text: str, message: str) -
     assert re.fullmatch(f"{re.escape(str(path))}: {message}", str(caught.value)), str(caught.value)
 
 
+def test_a_label_stands_once(tmp_path: Path) -> None:
+    """Of two lists under one label, JSON's reader would keep the last, and say nothing."""
+    path = tmp_path / "twice.json"
+    path.write_text('{"7": [], "8": [], "7": []}', encoding="utf-8")
+    with pytest.raises(DataError) as caught:
+        read_drawings(path)
+    assert str(caught.value) == (
+        f"{path}: expected recorded drawings as JSON, found '7' twice; put the drawings of one label into one list"
+    )
+
+
 @pytest.mark.parametrize("name", ["nowhere.json", ".", "a\0b"])
 def test_what_is_no_file_is_named(tmp_path: Path, name: str) -> None:
     """It is not there, it is a folder, or nothing can be called so."""

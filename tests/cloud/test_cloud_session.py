@@ -78,7 +78,17 @@ def test_a_missing_boto3_is_named(monkeypatch: pytest.MonkeyPatch, account_url: 
             make()
 
 
-@pytest.mark.parametrize("url", ["", "https://sagemaker.us-east-1.amazonaws.com", "http://192.0.2.1:80"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "https://sagemaker.us-east-1.amazonaws.com",
+        "http://192.0.2.1:80",
+        "http://[",
+        "http://127.0.0.1:x",
+        "ftp://127.0.0.1",
+    ],
+)
 def test_an_address_off_loopback_is_refused(url: str) -> None:
     """A session that calls itself simulated is never made for anything but this machine."""
     with pytest.raises(CloudError, match=r"expected an address on 127\.0\.0\.1, found"):

@@ -66,7 +66,10 @@ def ear() -> Iterator[Ear]:
             {"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""},
             "expected credentials, found none; run `aws configure` or set AWS_ACCESS_KEY_ID",
         ),
-        ({"AWS_DEFAULT_REGION": ""}, "expected a region, found none; pass --aws-region or set AWS_DEFAULT_REGION"),
+        (
+            {"AWS_DEFAULT_REGION": ""},
+            "expected a region, found none; pass --aws-region (of byom: --region) or set AWS_DEFAULT_REGION",
+        ),
         ({"SAGEMAKER_ROLE": ""}, f"expected {ROLE}, found none; pass --aws-role or set SAGEMAKER_ROLE"),
         (
             {"AWS_PROFILE": "nosuch"},
