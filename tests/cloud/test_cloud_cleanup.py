@@ -249,6 +249,24 @@ def test_refusals_count_in_a_row(intended: Cloud, seen: Callable[..., Things]) -
     assert remove(intended, MADE[4], flow.RUN) == ""
 
 
+def test_an_answer_forgives_all_refusals(intended: Cloud, seen: Callable[..., Things]) -> None:
+    """After one it takes as many as from the start until they are believed."""
+    things = seen(MADE[4])
+    refused = refusal("AccessDeniedException")
+    things.answers = [refused, Sighting(OURS, lambda: None, is_changing=True), *[refused] * 100]
+    assert remove(intended, MADE[4], flow.RUN).startswith("AccessDeniedException")
+    assert len(things.answers) == 100 - cleanup.REFUSALS
+
+
+@pytest.mark.parametrize("message", ['Cannot update in-progress endpoint "x".', 'Could not find endpoint "x".'])
+def test_busy_and_gone_are_no_refusals(intended: Cloud, seen: Callable[..., Things], message: str) -> None:
+    """However often AWS says one of them, it is looked again until the thing is deleted."""
+    things = seen(MADE[4])
+    things.answers = [refusal("ValidationException", message)] * (2 * cleanup.REFUSALS)
+    assert remove(intended, MADE[4], flow.RUN) == ""
+    assert things.deleted == [Kind.ENDPOINT]
+
+
 def test_a_refusal_for_good_is_believed(intended: Cloud, seen: Callable[..., Things]) -> None:
     """The third in a row ends it, in AWS's words and with the policy line."""
     things = seen(MADE[4])
