@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import collections
+import itertools
 import json
 import os
 import statistics
@@ -45,6 +46,9 @@ RESULTS = Path(__file__).parent / "results"
 KEPT = frozenset({"ok", "error", "loud"})
 LIMIT_SECONDS = 10.0
 """A killed run's things are to be gone so long after its death."""
+
+ATTEMPTS = 5
+"""Flows until one gets as far as its fault; a quick one asks after its endpoint less often."""
 
 SIGNS = {"ok": "·", "error": "e", "loud": "L"}
 
@@ -138,12 +142,18 @@ def _faults(url: str, folder: Path, step: int, job: int, jobs: int) -> Iterator[
     script.write_text("def build_graph(): pass\n", encoding="ascii")
     rig = flow.Rig(url, folder, load_artifact(Perceptron().tarball(folder / "model.tar.gz")), script)
     calls = rig.record()
-    cases = [(at, fault, again) for at in range(0, len(calls), step) for fault in Fault for again in (False, True)]
-    for at, fault, again in cases[job::jobs]:
-        trial = rig.attempt(fault, calls[at], calls[:at].count(calls[at]), persistent=again)
-        known = {"at": at, "operation": calls[at], "fault": fault.value, "persistent": again}
-        yield {**known, "outcome": trial.outcome, "told": trial.error}
-        rig.clear()
+    # Each job takes its share of the faults to all calls: two jobs may record calls that differ in number.
+    ways = list(itertools.product(Fault, (False, True)))[job::jobs]
+    for at, (fault, again) in itertools.product(range(0, len(calls), step), ways):
+        operation, occurrence = calls[at], calls[:at].count(calls[at])
+        for _ in range(ATTEMPTS):
+            trial = rig.attempt(fault, operation, occurrence, persistent=again)
+            rig.clear()
+            if rig.has_struck:
+                known = {"at": at, "operation": operation, "occurrence": occurrence}
+                tried = {"fault": fault.value, "persistent": again}
+                yield {**known, **tried, "outcome": trial.outcome, "told": trial.error}
+                break
 
 
 def _deaths(url: str, folder: Path, step: int, job: int, jobs: int) -> Iterator[dict[str, Any]]:
@@ -186,12 +196,15 @@ def _told(name: str, entries: list[dict[str, Any]]) -> str:
 def _told_faults(entries: list[dict[str, Any]]) -> str:
     counts = collections.Counter(entry["outcome"] if entry["outcome"] in KEPT else "BROKEN" for entry in entries)
     names = [fault.value for fault in Fault]
-    signs: dict[tuple[int, str], dict[str, str]] = collections.defaultdict(dict)
+    signs: dict[tuple[str, int], dict[str, str]] = collections.defaultdict(dict)
     for entry in entries:
         sign = "X" if _broken(entry) else SIGNS.get(entry["outcome"], "X")
-        row = signs[entry["at"], entry["operation"]]
+        row = signs[entry["operation"], entry["occurrence"]]
         row[entry["fault"]] = row.get(entry["fault"], "") + sign
-    rows = [[f"{at} {operation}", *(row.get(name, "") for name in names)] for (at, operation), row in signs.items()]
+    rows = [
+        [f"{operation} {occurrence + 1}", *(row.get(name, "") for name in names)]
+        for (operation, occurrence), row in signs.items()
+    ]
     broken = [entry for entry in entries if _broken(entry)]
     return (
         f"Faults: {len(entries)} flows, {counts['ok']} not noticed, {counts['error']} one error and all gone, "

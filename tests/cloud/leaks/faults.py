@@ -49,10 +49,12 @@ class Faults:
 
     Attributes:
         seen: the operations, in order, since `plan`.
+        has_struck: whether what was planned has happened since.
     """
 
     def __init__(self) -> None:
         self.seen: list[str] = []
+        self.has_struck = False
         self._send: Any = None
         self._fault: Fault | None = None
         self._persistent, self._operation, self._occurrence = False, "", 0
@@ -83,6 +85,7 @@ class Faults:
             persistent: whether it happens to each later one too.
         """
         self.seen.clear()
+        self.has_struck = False
         self._fault, self._persistent, self._operation, self._occurrence = fault, persistent, operation, occurrence
 
     def stop(self) -> None:
@@ -99,6 +102,7 @@ class Faults:
         is_meant = operation == self._operation and occurrence >= self._occurrence
         if self._fault is None or not is_meant or not (self._persistent or occurrence == self._occurrence):
             return self._send(request)
+        self.has_struck = True
         return self._spoil(request, operation, self._fault)
 
     def _spoil(self, request: Any, operation: str, fault: Fault) -> Any:

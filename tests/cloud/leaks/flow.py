@@ -141,6 +141,11 @@ class Rig:
             return Trial(f"WRONG ERROR {type(error).__name__}", told)
         return Trial("error" if error else "ok", told)
 
+    @property
+    def has_struck(self) -> bool:
+        """Whether the last attempt got as far as its fault: how often it asks after its endpoint varies."""
+        return self._faults.has_struck
+
     def clear(self) -> None:
         """Delete what a trial has leaked, as only a test may: whatever was not there at first."""
         from harness.cloud.cleanup import remove
