@@ -167,13 +167,13 @@ class PageServer:
 
     Args:
         page: what answers.
-        port: where to listen on 127.0.0.1; 0 for a free port.
+        where: a port of 127.0.0.1, 0 for a free one, or what `listen` gave.
 
     Raises:
         ServingError: the port cannot be had.
     """
 
-    def __init__(self, page: Page, port: int = 0) -> None:
+    def __init__(self, page: Page, where: int | socket.socket = 0) -> None:
         from werkzeug.serving import WSGIRequestHandler, make_server
 
         class Quiet(WSGIRequestHandler):
@@ -188,10 +188,9 @@ class PageServer:
                 with suppress(Exception):  # what is no HTTP: socketserver would print a traceback
                     super().handle()
 
-        with _listener(port) as listener:
-            self._server = make_server(
-                "127.0.0.1", port, page, threaded=True, request_handler=Quiet, fd=listener.fileno()
-            )
+        with where if isinstance(where, socket.socket) else listen(where) as listener:
+            host, port = listener.getsockname()
+            self._server = make_server(host, port, page, threaded=True, request_handler=Quiet, fd=listener.fileno())
         serve, every = self._server.serve_forever, (_POLL_SECONDS,)
         self._thread = threading.Thread(target=serve, args=every, name="page to draw on", daemon=True)
 
@@ -214,8 +213,12 @@ class PageServer:
         self._server.server_close()
 
 
-def _listener(port: int) -> socket.socket:
-    """Ours, as werkzeug ends the process with a message of its own where a port cannot be had."""
+def listen(port: int) -> socket.socket:
+    """A port of 127.0.0.1, 0 for a free one; werkzeug would end the process with a message of its own.
+
+    Raises:
+        ServingError: the port cannot be had.
+    """
     listener = socket.socket()
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -50,7 +50,7 @@ def draw(
 
     The drawing becomes a picture as MNIST's were made: fitted into 20 x 20 pixels, smooth, centred by mass in 28 x 28.
     """
-    from harness.canvas.server import Page, PageServer
+    from harness.canvas.server import Page, PageServer, listen
     from harness.errors import HarnessError
 
     given = [source for source in (tarball, endpoint, live_endpoint) if source is not None]
@@ -63,7 +63,7 @@ def draw(
             source = _tarball(tarball, entry_point)
         else:
             source = _simulated(endpoint, account) if endpoint is not None else _live(str(live_endpoint), region)
-        with source as (ask, about, is_there), PageServer(Page(ask, about), port) as server:
+        with listen(port) as place, source as (ask, about, is_there), PageServer(Page(ask, about), place) as server:
             typer.echo(f"Draw at {server.url}, until Ctrl-C. Answers come from {about.source}.")
             if about.price:
                 typer.echo(about.price)

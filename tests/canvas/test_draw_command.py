@@ -557,12 +557,13 @@ def test_an_account_that_is_not_running_is_told(user: User, aws: StandIn) -> Non
 
 
 def test_a_port_that_is_taken_is_told(user: User, aws: StandIn, endpoints: None) -> None:
-    """With what to do; one that is free is used."""
+    """With what to do, before anything is started; one that is free is used."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen()
         port = listener.getsockname()[1]
         told = refused("--live-endpoint", "digits", "--port", port)
+        assert refused("nowhere.tar.gz", "--port", port) == told
     words = "[Errno 98] Address already in use; choose another one"
     assert told == f"port {port} on 127.0.0.1 cannot be had: {words}"
     assert drawn("--live-endpoint", "digits", "--port", port).exit_code == 0
