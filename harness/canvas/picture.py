@@ -1,8 +1,8 @@
 """The picture of 28 x 28 pixels that a model is shown of a drawing: made as MNIST's were, or as the notebook's.
 
-MNIST's authors (http://yann.lecun.com/exdb/mnist): the digits "were size normalized to fit in a 20x20 pixel box while
-preserving their aspect ratio", have "grey levels as a result of the anti-aliasing technique used by the normalization
-algorithm", and were "centered in a 28x28 image by computing the center of mass of the pixels".
+MNIST's authors (http://yann.lecun.com/exdb/mnist) tell what they did: each digit was scaled into 20 x 20 pixels with
+its aspect ratio kept, which smoothed its edges into levels of grey, and moved within 28 x 28 pixels until its centre
+of mass was in the middle.
 """
 
 from __future__ import annotations
@@ -115,11 +115,8 @@ def _squared_distances(segments: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _centred(box: NDArray[np.float64]) -> NDArray[np.float32]:
     """Moved by whole pixels until its centre of mass is in the middle, but never over the edge."""
-    mass = box.sum()
     picture = np.zeros((SIDE, SIDE), np.float32)
-    rows, columns = (
-        (box.sum(axis=1 - axis) * np.arange(BOX)).sum() / mass if mass > 0 else (BOX - 1) / 2 for axis in (0, 1)
-    )
-    top, left = (int(np.clip(np.ceil(CENTRE - middle - 0.5 - _TIE), 0, SIDE - BOX)) for middle in (rows, columns))
+    middles = (box.sum(axis=1 - axis) @ np.arange(BOX) / box.sum() for axis in (0, 1))  # a pen always leaves some ink
+    top, left = (int(np.clip(np.ceil(CENTRE - middle - 0.5 - _TIE), 0, SIDE - BOX)) for middle in middles)
     picture[top : top + BOX, left : left + BOX] = np.rint(box * 255) / 255  # MNIST has 256 levels of grey
     return picture

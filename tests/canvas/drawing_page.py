@@ -255,6 +255,11 @@ class DrawingPage:
         found: list[int] = self.tab.evaluate(_INK, list(point))
         return found
 
+    def new_ink(self, point: Point, before: list[int]) -> list[int]:
+        """The same once it is another than before, or what it is after a second's frames."""
+        frames = (self.ink(point) for _ in range(60))
+        return next((found for found in frames if found != before), before)
+
     def is_inked(self, point: Point) -> bool:
         """Whether anything is drawn there."""
         return self.ink(point)[3] > 0
